@@ -1,0 +1,1 @@
+"""The test suite; a package, so that every test module can import `tests.support`."""

@@ -1,0 +1,1 @@
+"""Helper programs, one act each; run by path with `python -I -S`, never imported."""
