@@ -1,0 +1,228 @@
+"""Brings a child, and its group, to their end: who is signalled, and whether anything is left.
+
+Synchronous: the supervisor calls in with the time, and asks when to come again. The choice of the
+signal is `Escalation`'s, the way to the kernel `Target`'s; here they are held together with what
+is seen of the child and of the survivors.
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+from ._escalate import Escalation, Stage
+from ._kernel import procfs
+from ._output import Shutdown, ShutdownReason
+from ._signals import SignalRecord, log
+from ._survivors import SurvivorWatch
+from ._target import GroupTarget, ProcessTarget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._kernel.child import Child
+    from ._kernel.poller import Poller
+    from ._options import SpawnOptions
+    from ._policy import CancelPolicy
+
+
+class Ending:
+    """The way of one child to its end.
+
+    Attributes:
+        settled_at: When nothing of the child and its group was left to wait for, or None.
+        applied_at: When a policy was first applied, or None.
+        look_again: A survivor has ended: `tick` is to be called to see what is left.
+    """
+
+    def __init__(
+        self, options: SpawnOptions, child: Child, poller: Poller, started: float
+    ) -> None:
+        self.settled_at: float | None = None
+        self.applied_at: float | None = None
+        self._pgroup = options.pgroup
+        self._program = options.program
+        self._child = child
+        self._started = started
+        self._escalation = Escalation(options.cancel, options.kill_grace, options.abandon_after)
+        self._record = SignalRecord(options.program)
+        self._target: ProcessTarget | GroupTarget = ProcessTarget(child)
+        self._watch = SurvivorWatch(poller, self._survivor_ended)
+        self._doomed: list[int] | None = None
+        self.look_again = False
+
+    def form_group(self) -> None:
+        """The program runs, so its group exists: from here on the group is the target."""
+        if self._pgroup.own:
+            self._target = GroupTarget(self._child, self._child.pid)
+        elif self._pgroup.leader is not None:
+            self._target = GroupTarget(self._child, self._pgroup.leader)
+
+    @property
+    def target(self) -> ProcessTarget | GroupTarget:
+        """What signals go to now."""
+        return self._target
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether it did not end in time after SIGKILL."""
+        return self._escalation.stage is Stage.ABANDONED
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it was left alone so far."""
+        return self._escalation.stage is Stage.RUNNING
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` has something to do."""
+        return min(self._escalation.deadline, self._watch.look_at)
+
+    def shutdown(self) -> Shutdown | None:
+        """The record for `Output`."""
+        reason = self._escalation.reason
+        return None if reason is None else Shutdown(reason, tuple(self._record.sent))
+
+    def linger(self, reason: ShutdownReason, now: float) -> None:
+        """Its pipe was closed: it has ``kill_grace`` to end by itself."""
+        if self._child.status is None:
+            self._escalation.linger(reason, now)
+        else:
+            self._escalation.note(reason)
+
+    def apply(
+        self, reason: ShutdownReason, now: float, policy: CancelPolicy | None = None
+    ) -> None:
+        """Apply the policy; where nobody is left to be signalled, only note why."""
+        if self.applied_at is None:
+            self.applied_at = now
+        if self._nothing_left():
+            self._escalation.note(reason)
+            return
+        self._send(self._escalation.apply(reason, now, policy), now)
+
+    def kill(self, reason: ShutdownReason, now: float) -> None:
+        """SIGKILL at once, whatever the policy."""
+        if self.applied_at is None:
+            self.applied_at = now
+        if not self._nothing_left():
+            self._send(self._escalation.kill(reason, now), now)
+
+    def _nothing_left(self) -> bool:
+        if self._child.status is None:
+            return False
+        if isinstance(self._target, ProcessTarget) or self._escalation.stage is Stage.ENDED:
+            return True
+        if self._target.is_empty():
+            return True
+        try:
+            return not self._target.survivors()
+        except OSError:
+            return False
+
+    def _send(self, signals: Iterable[int], now: float) -> None:
+        self._record.send(
+            self._target,
+            signals,
+            reason=self._escalation.reason,
+            seconds=now - self._started,
+        )
+        if signals and self._child.status is not None:
+            # The child has ended before, but not its group, which is waited for from here on.
+            self.settled_at = None
+            self.settle(now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due at ``now``."""
+        if now >= self._escalation.deadline:
+            self._send(self._escalation.tick(now), now)
+        if (self.look_again or now >= self._watch.look_at) and self.settled_at is None:
+            self.look_again = False
+            self.settle(now)
+
+    def _survivor_ended(self) -> None:
+        self.look_again = True
+
+    def settle(self, now: float) -> None:
+        """The child has ended: see what is left of its group, and whether to wait for it."""
+        target = self._target
+        if isinstance(target, ProcessTarget):
+            self._all_gone(now)
+            return
+        try:
+            match self._escalation.stage:
+                case Stage.TERMINATING:
+                    if not self._watch.watch(target.survivors(), target.pgid, now):
+                        self._all_gone(now)
+                case Stage.KILLING:
+                    self._await_doomed(target, now)
+                case Stage.ABANDONED | Stage.ENDED:
+                    pass
+                case _ if self._pgroup.own and self._pgroup.sweep:
+                    self._sweep(target, now)
+                case _:
+                    # A natural end, and the rest of the group is none of our business. Its
+                    # number stays pinned: a policy may still be applied while pipes are drained.
+                    self._escalation.calm()
+                    self.settled_at = now
+        except OSError:
+            # /proc cannot be read, so there is no telling who is left. What SIGKILL was sent to
+            # is not waited for then; what has its grace has all of it.
+            if self._escalation.stage is not Stage.TERMINATING:
+                self._all_gone(now)
+
+    def _await_doomed(self, target: GroupTarget, now: float) -> None:
+        # SIGKILL reaches every member at once, and a dying one cannot fork: no others appear.
+        if self._doomed is None:
+            self._doomed = target.survivors()
+        if not self._watch.watch(self._doomed, target.pgid, now):
+            self._all_gone(now)
+
+    def _sweep(self, target: GroupTarget, now: float) -> None:
+        if not target.unpin():
+            self._sweep_unseen(target, now)
+            return
+        # 1. Reap the child, whose zombie would count as a member. 2. Ask the kernel, through the
+        # pidfd, whether anybody is left: mostly nobody is, and that was all. 3. Only then look.
+        self._child.poll()
+        if target.is_empty() or not target.survivors():
+            self._all_gone(now)
+            return
+        self._send(self._escalation.kill(ShutdownReason.SWEEP, now), now)
+        self._warn_of_sweep(target)
+
+    def _sweep_unseen(self, target: GroupTarget, now: float) -> None:
+        # Without the group flag of pidfds the number is only safe while the child is unreaped,
+        # and as long as it is, nothing short of a walk over /proc tells whether anybody else is
+        # there. So: 1. SIGKILL to whoever there is. 2. Reap. 3. Ask, harmlessly, with signal 0.
+        delivery = target.send(signal.SIGKILL)
+        self._child.pinned = False
+        self._child.poll()
+        doomed = procfs.killed_members(target.pgid) if target.answers() else []
+        if doomed:
+            self._escalation.kill(ShutdownReason.SWEEP, now)
+            self._record.note(target, signal.SIGKILL, delivery, seconds=now - self._started)
+            self._warn_of_sweep(target)
+        if not self._watch.watch(doomed, target.pgid, now):
+            self._all_gone(now)
+        self._doomed = doomed
+
+    def _warn_of_sweep(self, target: GroupTarget) -> None:
+        log.warning(
+            "%s ended, and left something behind in %s that was killed",
+            self._program,
+            target.describe(),
+        )
+
+    def _all_gone(self, now: float) -> None:
+        self.settled_at = now
+        self._escalation.end()
+        self._watch.stop()
+        self._child.pinned = False
+        self._child.poll()
+
+    def close(self) -> None:
+        """Let go of the group's number and of the last survivor; reap the child if it has ended."""
+        self._watch.stop()
+        self._child.pinned = False
+        self._child.poll()

@@ -1,0 +1,104 @@
+"""What execve(2) is given, checked and encoded once for all spawns of the same options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import attrs
+
+from ._errors import invalid
+
+StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+EnvMapping = Mapping[str, StrOrBytesPath] | Mapping[bytes, StrOrBytesPath]
+
+
+@attrs.frozen
+class ExecImage:
+    """Arguments, environment and working directory as the kernel takes them.
+
+    Attributes:
+        argv: The argument vector; never empty.
+        env: ``KEY=VALUE`` entries, or None for the environment of this process at spawn time.
+        search_path: The PATH of ``env``; None where it has none.
+        cwd: The directory to change to, or None.
+    """
+
+    argv: tuple[bytes, ...]
+    env: tuple[bytes, ...] | None
+    search_path: bytes | None
+    cwd: bytes | None
+
+
+def _encode(value: object, what: str) -> bytes:
+    if not isinstance(value, (str, bytes, os.PathLike)):
+        msg = f"{what} must be str, bytes or a path, not {type(value).__name__}"
+        raise TypeError(msg)
+    try:
+        encoded = os.fsencode(value)
+    except UnicodeEncodeError as exc:
+        raise invalid(f"exec {what} not encodable") from exc
+    if b"\0" in encoded:
+        raise invalid(f"exec {what} contains nul")
+    return encoded
+
+
+def checked_argv(argv: Sequence[StrOrBytesPath]) -> tuple[str | bytes, ...]:
+    """Refuse a bare string, an empty vector, an empty program and what exec cannot take."""
+    if isinstance(argv, (str, bytes, bytearray, memoryview, os.PathLike)):
+        msg = f"argv must be a sequence of arguments, not one {type(argv).__name__}"
+        raise TypeError(msg)
+    result = tuple(argv)
+    if not result or not _encode(result[0], "argv"):
+        raise invalid("exec argv empty")
+    for arg in result:
+        _encode(arg, "argv")
+    return tuple(os.fspath(arg) for arg in result)
+
+
+def checked_env(env: EnvMapping | None) -> dict[str | bytes, StrOrBytesPath] | None:
+    """Refuse keys and values that an environment cannot hold; keep a copy of the rest."""
+    if env is None:
+        return None
+    given: object = env
+    if not isinstance(given, Mapping):
+        msg = f"env must be a mapping or None, not {type(given).__name__}"
+        raise TypeError(msg)
+    result: dict[str | bytes, StrOrBytesPath] = {}
+    for key, value in given.items():
+        if not isinstance(key, (str, bytes)):
+            msg = f"env keys must be str or bytes, not {type(key).__name__}"
+            raise TypeError(msg)
+        encoded = _encode(key, "env")
+        if not encoded or b"=" in encoded:
+            raise invalid("exec env key invalid")
+        _encode(value, "env")
+        result[key] = value
+    return result
+
+
+def checked_cwd(cwd: StrOrBytesPath | None) -> str | bytes | None:
+    """Refuse an empty directory name and one with NUL."""
+    if cwd is None:
+        return None
+    if not _encode(cwd, "cwd"):
+        raise invalid("exec cwd empty")
+    return os.fspath(cwd)
+
+
+def exec_image(
+    argv: Sequence[str | bytes],
+    env: Mapping[str | bytes, StrOrBytesPath] | None,
+    cwd: str | bytes | None,
+) -> ExecImage:
+    """Encode what the checks above have let through."""
+    entries: dict[bytes, bytes] | None = None
+    if env is not None:
+        # A key given both as str and as bytes is one variable: the later one wins.
+        entries = {os.fsencode(key): os.fsencode(value) for key, value in env.items()}
+    return ExecImage(
+        argv=tuple(os.fsencode(arg) for arg in argv),
+        env=None if entries is None else tuple(b"%b=%b" % item for item in entries.items()),
+        search_path=None if entries is None else entries.get(b"PATH"),
+        cwd=None if cwd is None else os.fsencode(cwd),
+    )

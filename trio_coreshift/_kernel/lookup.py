@@ -1,0 +1,42 @@
+"""Finds a program on a PATH as execvp(3) does, before anything is spawned."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from trio_coreshift._errors import CoreError
+
+_DEFAULT_PATH = os.fsencode(os.defpath)
+_OP = "exec path lookup"
+
+
+def find_program(name: bytes, search_path: bytes | None, cwd: bytes | None) -> bytes:
+    """The file that ``name`` stands for.
+
+    Args:
+        name: ``argv[0]``. With a slash in it, it is the file.
+        search_path: The PATH to look on; None for the system's default.
+        cwd: Where the program will run; relative entries of the PATH (an empty one is the
+            directory itself) mean that directory, as they do for execvp(3) after a chdir(2).
+
+    Raises:
+        CoreError: ``op`` "exec path lookup": ENOENT, or EACCES where a file of that name
+            exists but none may be run.
+    """
+    if b"/" in name:
+        return name
+    code = errno.ENOENT
+    for entry in (_DEFAULT_PATH if search_path is None else search_path).split(b":"):
+        candidate = os.path.join(entry or b".", name)
+        seen = candidate if cwd is None else os.path.join(cwd, candidate)
+        try:
+            if not stat.S_ISREG(os.stat(seen).st_mode):
+                continue
+        except OSError:
+            continue
+        if os.access(seen, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            return candidate
+        code = errno.EACCES
+    raise CoreError(code, _OP, name)

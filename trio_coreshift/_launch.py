@@ -1,0 +1,145 @@
+"""From options to a pid: everything between them is either undone or handed over whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from ._backends import launch as launch_with
+from ._backends.plan import LaunchPlan
+from ._errors import invalid
+from ._gate import current_gate
+from ._kernel.child import Child
+from ._kernel.fds import check_open, close_all
+from ._kernel.lookup import find_program
+from ._kernel.poller import Poller
+from ._policy import Allowlist, CloexecOnly, CloseFrom3, SpawnBackend
+from ._signals import log
+from ._stdio import Stdio
+
+if TYPE_CHECKING:
+    from ._options import SpawnOptions
+
+
+@attrs.define(eq=False)
+class Launch:
+    """A child that exists, with all that belongs to it.
+
+    Attributes:
+        options: What was asked for.
+        plan: What the backend was told.
+        child: The child.
+        stdio: Our ends of its pipes.
+        stdin_rest: What of the bytes for stdin did not fit into the pipe.
+        error_fd: The child-error pipe of FORK, as long as it is open.
+        poller: Ready for all that will be watched.
+        started: When it was started, on trio's clock.
+    """
+
+    options: SpawnOptions
+    plan: LaunchPlan
+    child: Child
+    stdio: Stdio
+    stdin_rest: bytes
+    error_fd: int | None
+    poller: Poller
+    started: float
+
+
+async def launch(options: SpawnOptions) -> Launch:
+    """Start the child, on this thread, in a turn of its own.
+
+    Cancelled while it waits for its turn, it raises and there is no child. From the turn on there
+    is no checkpoint until the child belongs to the caller.
+    """
+    gate = current_gate()
+    await gate.enter()
+    try:
+        return _launch_now(options)
+    finally:
+        gate.leave()
+
+
+def _launch_now(options: SpawnOptions) -> Launch:
+    _check(options)
+    image = options.image
+    search_path = os.environb.get(b"PATH") if image.env is None else image.search_path
+    path = find_program(image.argv[0], search_path, image.cwd)
+    stdio = Stdio(options)
+    poller = Poller()
+    try:
+        rest = b""
+        if stdio.stdin is not None and isinstance(options.stdin, bytes):
+            rest = stdio.feed_now(options.stdin)
+        if _needs_epoll(options, rest):
+            poller.prepare()
+        plan = _plan(options, path, stdio)
+        started = trio.current_time()
+        launched = launch_with(options.backend, plan)
+    except BaseException:
+        poller.close()
+        stdio.close()
+        raise
+    try:
+        stdio.release_child_ends()
+        child = Child(launched.pid, owned=True)
+    except BaseException:  # pragma: no cover - only a fault of ours or MemoryError gets here
+        _undo(launched.pid, launched.error_fd)
+        poller.close()
+        stdio.close()
+        raise
+    log.debug("%s: started as process %d by %s", options.program, child.pid, options.backend.name)
+    return Launch(options, plan, child, stdio, rest, launched.error_fd, poller, started)
+
+
+def _undo(pid: int, error_fd: int | None) -> None:  # pragma: no cover - see the caller
+    close_all(() if error_fd is None else (error_fd,))
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def _check(options: SpawnOptions) -> None:
+    """What can only be known at the time of the spawn."""
+    if isinstance(options.fd_policy, Allowlist):
+        for fd in options.fd_policy.fds:
+            check_open(fd, "spawn fd allowlist")
+    for fd in options.pass_fds:
+        check_open(fd, "spawn pass_fds")
+    if options.pgroup.leader and options.pgroup.leader == os.getpgrp():
+        raise invalid("pgroup leader is the caller's own group")
+
+
+def _needs_epoll(options: SpawnOptions, stdin_rest: bytes) -> bool:
+    # With nothing to watch but the pidfd, the loop can wait for that directly.
+    return (
+        bool(stdin_rest)
+        or options.backend is SpawnBackend.FORK
+        or (options.capture_stdout and options.stdout_sink is None)
+        or (options.capture_stderr and options.stderr_sink is None)
+    )
+
+
+def _plan(options: SpawnOptions, path: bytes, stdio: Stdio) -> LaunchPlan:
+    keep: tuple[int, ...] | None
+    match options.fd_policy:
+        case CloexecOnly():
+            keep = None
+        case CloseFrom3():
+            keep = ()
+        case Allowlist(fds):
+            keep = fds
+    return LaunchPlan(
+        image=options.image,
+        path=path,
+        stdio=stdio.sources,
+        setsid=options.pgroup.isolated,
+        pgid=options.pgroup.leader,
+        keep=keep,
+        pass_fds=options.pass_fds,
+    )

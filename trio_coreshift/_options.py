@@ -1,0 +1,301 @@
+"""`SpawnOptions`: everything a caller says about a run, checked when it is said."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import attrs
+
+from ._errors import invalid
+from ._exec_image import ExecImage, checked_argv, checked_cwd, checked_env, exec_image
+from ._policy import (
+    Allowlist,
+    CancelPolicy,
+    CloexecOnly,
+    CloseFrom3,
+    OverflowPolicy,
+    ProcessGroup,
+    SpawnBackend,
+    SpawnFdPolicy,
+    distinct_descriptors,
+)
+
+if TYPE_CHECKING:
+    from ._running import RunningProcess
+
+
+class HasFileno(Protocol):
+    """Anything with a file descriptor."""
+
+    def fileno(self) -> int:
+        """Return the descriptor's number."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+
+Redirect = int | HasFileno | None
+Stdin = bytes | bytearray | memoryview | Redirect
+EarlyExit = Callable[[bytes], bool] | bytes | bytearray | memoryview
+Sink = Callable[[bytes], Awaitable[object]]
+Ready = Callable[["RunningProcess"], Awaitable[object]] | bytes | bytearray | memoryview
+
+_MIB: Final = 1024 * 1024
+_BACKGROUND_IO: Final = "background I/O capture not supported (wait must be true)"
+_T = TypeVar("_T")
+
+
+def _redirect(value: Any, name: str, *special: int) -> Redirect:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0 and value not in special:
+            raise invalid(f"spawn {name} invalid")
+        return value
+    if not callable(getattr(value, "fileno", None)):
+        msg = f"{name} cannot be a {type(value).__name__}"
+        raise TypeError(msg)
+    return value  # type: ignore[no-any-return]  # it has fileno(), which is all HasFileno says
+
+
+def _stdin(value: Stdin) -> bytes | Redirect:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value)
+    return _redirect(value, "stdin", subprocess.PIPE, subprocess.DEVNULL)
+
+
+def _stdout(value: Redirect) -> Redirect:
+    return _redirect(value, "stdout", subprocess.PIPE, subprocess.DEVNULL)
+
+
+def _stderr(value: Redirect) -> Redirect:
+    return _redirect(value, "stderr", subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT)
+
+
+def _seconds(value: float, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        msg = f"{name} must be a number of seconds, not {type(value).__name__}"
+        raise TypeError(msg)
+    seconds = float(value)
+    if math.isnan(seconds) or seconds < 0:
+        raise invalid(f"spawn {name} invalid")
+    return seconds
+
+
+def _timeout(value: float | None) -> float | None:
+    return None if value is None else _seconds(value, "timeout")
+
+
+def _kill_grace(value: float) -> float:
+    return _seconds(value, "kill_grace")
+
+
+def _drain_grace(value: float | None) -> float | None:
+    return None if value is None else _seconds(value, "drain_grace")
+
+
+def _abandon_after(value: float | None) -> float | None:
+    return None if value is None else _seconds(value, "abandon_after")
+
+
+def _max_output(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        msg = f"max_output must be a number of bytes, not {type(value).__name__}"
+        raise TypeError(msg)
+    if value < 0:
+        raise invalid("spawn max_output invalid")
+    return value
+
+
+def _pass_fds(fds: Iterable[int]) -> tuple[int, ...]:
+    result = distinct_descriptors(fds, "spawn pass_fds")
+    if any(fd < 3 for fd in result):  # noqa: PLR2004 - the standard streams have options of their own
+        raise invalid("spawn pass_fds invalid")
+    return result
+
+
+def _pattern(value: Any, name: str) -> Any:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        if not bytes(value):
+            raise invalid(f"spawn {name} pattern empty")
+        return bytes(value)
+    if value is not None and not callable(value):
+        msg = f"{name} must be callable or a bytes pattern, not {type(value).__name__}"
+        raise TypeError(msg)
+    return value
+
+
+def _early_exit(value: EarlyExit | None) -> Callable[[bytes], bool] | bytes | None:
+    return _pattern(value, "early_exit")  # type: ignore[no-any-return]  # checked just there
+
+
+def _ready(value: Ready | None) -> Callable[[RunningProcess], Awaitable[object]] | bytes | None:
+    return _pattern(value, "ready")  # type: ignore[no-any-return]  # checked just there
+
+
+def _is_a(*kinds: type) -> Callable[[Any, attrs.Attribute[_T], _T], None]:
+    def check(_self: Any, attribute: attrs.Attribute[_T], value: _T) -> None:
+        if not isinstance(value, kinds):
+            names = " or ".join(kind.__name__ for kind in kinds)
+            msg = f"{attribute.name} must be {names}, not {type(value).__name__}"
+            raise TypeError(msg)
+
+    return check
+
+
+def _is_callable(_self: Any, attribute: attrs.Attribute[_T], value: _T) -> None:
+    if value is not None and not callable(value):
+        msg = f"{attribute.name} must be an async function, not {type(value).__name__}"
+        raise TypeError(msg)
+
+
+@attrs.frozen(repr=False)
+class SpawnOptions:
+    """What to run and how: keyword-only but ``argv``, checked when built, reusable.
+
+    Use `attrs.evolve` to make a variant. All times are seconds, 0 or more; infinity is allowed.
+
+    Attributes:
+        argv: The program and its arguments, run exactly as given: no shell. With a slash in it,
+            ``argv[0]`` is the file; without one it is looked up on the PATH the child will have.
+        backend: What starts the program.
+        env: The whole environment, or None to inherit.
+        cwd: The directory to run in; a relative ``argv[0]`` with a slash is resolved there.
+        stdin: Bytes to feed and then close (empty: /dev/null), None to inherit,
+            `subprocess.PIPE`, `subprocess.DEVNULL`, or a descriptor or object that has one.
+        stdout: None to inherit, ``PIPE``, ``DEVNULL``, or a descriptor.
+        stderr: The same, or `subprocess.STDOUT`.
+        capture_stdout: Collect stdout into `Output`.
+        capture_stderr: Collect stderr into `Output`.
+        wait: False: return at once; the child is reaped in the background.
+        pgroup: The group and session it runs in.
+        max_output: The most bytes kept of captured stdout and stderr together.
+        overflow: What happens when it writes more.
+        timeout: Seconds after which the cancel policy is applied; this does not raise.
+        cancel: What a cancelled scope, an exception in the body or a timeout does to the child.
+        kill_grace: Seconds from SIGTERM to SIGKILL, and the bound on draining after the death of
+            a cancelled child.
+        drain_grace: Seconds to keep reading, after a natural exit, a pipe that someone else holds
+            open; None: to its end.
+        abandon_after: Seconds to wait for the end after SIGKILL was sent or refused, before
+            `ProcessAbandonedError`; None: as long as it takes.
+        fd_policy: Which descriptors from 3 on the child inherits.
+        pass_fds: Descriptors that the child gets at the same number, whatever their flags and
+            the policy say.
+        early_exit: Called with each chunk of stdout, or a pattern found across chunks; on a match
+            stdout is closed and what was read is kept.
+        stdout_sink: Awaited with each chunk of stdout as it arrives.
+        stderr_sink: Awaited with each chunk of stderr as it arrives.
+        ready: A pattern in a captured or sunk stream, or an async function given the
+            `RunningProcess`: what ``nursery.start`` and `spawn_start` wait for.
+        image: What execve(2) is given, made from ``argv``, ``env`` and ``cwd``.
+    """
+
+    argv: tuple[str | bytes, ...] = attrs.field(converter=checked_argv)
+    backend: SpawnBackend = attrs.field(kw_only=True, validator=_is_a(SpawnBackend))
+    env: dict[str | bytes, Any] | None = attrs.field(
+        kw_only=True, default=None, converter=checked_env
+    )
+    cwd: str | bytes | None = attrs.field(kw_only=True, default=None, converter=checked_cwd)
+    stdin: bytes | Redirect = attrs.field(kw_only=True, default=b"", converter=_stdin)
+    stdout: Redirect = attrs.field(kw_only=True, default=None, converter=_stdout)
+    stderr: Redirect = attrs.field(kw_only=True, default=None, converter=_stderr)
+    capture_stdout: bool = attrs.field(kw_only=True, default=False, validator=_is_a(bool))
+    capture_stderr: bool = attrs.field(kw_only=True, default=False, validator=_is_a(bool))
+    wait: bool = attrs.field(kw_only=True, default=True, validator=_is_a(bool))
+    pgroup: ProcessGroup = attrs.field(
+        kw_only=True, default=ProcessGroup(), validator=_is_a(ProcessGroup)
+    )
+    max_output: int = attrs.field(kw_only=True, default=_MIB, converter=_max_output)
+    overflow: OverflowPolicy = attrs.field(
+        kw_only=True, default=OverflowPolicy.DRAIN, validator=_is_a(OverflowPolicy)
+    )
+    timeout: float | None = attrs.field(kw_only=True, default=None, converter=_timeout)
+    cancel: CancelPolicy = attrs.field(
+        kw_only=True, default=CancelPolicy.KILL, validator=_is_a(CancelPolicy)
+    )
+    kill_grace: float = attrs.field(kw_only=True, default=2.0, converter=_kill_grace)
+    drain_grace: float | None = attrs.field(kw_only=True, default=None, converter=_drain_grace)
+    abandon_after: float | None = attrs.field(
+        kw_only=True, default=None, converter=_abandon_after
+    )
+    fd_policy: SpawnFdPolicy = attrs.field(
+        kw_only=True,
+        default=CloexecOnly(),
+        validator=_is_a(CloexecOnly, CloseFrom3, Allowlist),
+    )
+    pass_fds: tuple[int, ...] = attrs.field(kw_only=True, default=(), converter=_pass_fds)
+    early_exit: Callable[[bytes], bool] | bytes | None = attrs.field(
+        kw_only=True, default=None, converter=_early_exit
+    )
+    stdout_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=_is_callable)
+    stderr_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=_is_callable)
+    ready: Callable[[RunningProcess], Awaitable[object]] | bytes | None = attrs.field(
+        kw_only=True, default=None, converter=_ready
+    )
+    image: ExecImage = attrs.field(init=False, eq=False)
+
+    @image.default
+    def _encode_image(self) -> ExecImage:
+        return exec_image(self.argv, self.env, self.cwd)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse combinations that could not be honoured."""
+        _check_streams(self)
+        _check_callbacks(self)
+        _check_background(self)
+        _check_backend(self)
+
+    @property
+    def program(self) -> str:
+        """``argv[0]`` as text: the only argument that is ever logged or shown."""
+        program = self.argv[0]
+        return program if isinstance(program, str) else program.decode(errors="replace")
+
+    def __repr__(self) -> str:
+        """Name the program; its arguments and environment may hold secrets and stay out."""
+        more = len(self.argv) - 1
+        return f"<SpawnOptions {self.program!r} and {more} arguments, {self.backend}>"
+
+
+def _check_streams(options: SpawnOptions) -> None:
+    for name, collected, redirect in (
+        ("stdout", options.capture_stdout or options.stdout_sink, options.stdout),
+        ("stderr", options.capture_stderr or options.stderr_sink, options.stderr),
+    ):
+        if collected and redirect is not None:
+            raise invalid(f"spawn {name} both collected and redirected")
+
+
+def _check_callbacks(options: SpawnOptions) -> None:
+    stdout_is_read = options.capture_stdout or options.stdout_sink is not None
+    stderr_is_read = options.capture_stderr or options.stderr_sink is not None
+    if options.early_exit is not None and not stdout_is_read:
+        raise invalid("spawn early_exit needs capture_stdout or stdout_sink")
+    if isinstance(options.ready, bytes) and not (stdout_is_read or stderr_is_read):
+        raise invalid("spawn ready pattern needs a captured stream or a sink")
+
+
+def _check_background(options: SpawnOptions) -> None:
+    if options.wait:
+        return
+    fed = options.stdin == subprocess.PIPE or (isinstance(options.stdin, bytes) and options.stdin)
+    piped = subprocess.PIPE in (options.stdout, options.stderr)
+    captured = options.capture_stdout or options.capture_stderr
+    sunk = options.stdout_sink or options.stderr_sink
+    if fed or piped or captured or sunk:
+        raise invalid(_BACKGROUND_IO)
+    if options.timeout is not None or options.ready is not None:
+        raise invalid("background timeout or ready not supported (wait must be true)")
+
+
+def _check_backend(options: SpawnOptions) -> None:
+    if options.backend is not SpawnBackend.POSIX_SPAWN:
+        return
+    if options.cwd is not None:
+        raise invalid("posix_spawn cwd unsupported")
+    if options.pgroup.isolated:
+        raise invalid("posix_spawn setsid unsupported")
+    if options.fd_policy != CloexecOnly():
+        raise invalid("posix_spawn fd policy unsupported")

@@ -1,0 +1,208 @@
+"""All the pipes of one child that are ours to read and feed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._capture import Capture, Intake, OutputBudget
+from ._kernel.pipes import PipeFeeder, PipeReader
+from ._kernel.poller import READ, WRITE
+from ._sinks import SinkPump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._kernel.poller import Poller
+    from ._launch import Launch
+    from ._options import Sink, SpawnOptions
+
+
+class ChildStreams:
+    """Captures, feeds, tees and discards.
+
+    Attributes:
+        budget: What may still be kept.
+        pumps: The tees; each wants a task of its own.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        changed: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        options = launch.options
+        self.budget = OutputBudget(options.max_output)
+        self.pumps: list[SinkPump] = []
+        self._changed = changed
+        self._failed = failed
+        self._poller: Poller = launch.poller
+        self._readers: list[PipeReader] = []
+        self._discarded: list[PipeReader] = []
+        self._feeder: PipeFeeder | None = None
+        self._stdout_end: PipeReader | SinkPump | None = None
+        self._just_ended = False
+        self._intakes = _intakes(options, self.budget)
+        self._adopt(launch)
+
+    def _adopt(self, launch: Launch) -> None:
+        options, stdio = launch.options, launch.stdio
+        if isinstance(options.stdin, bytes) and stdio.stdin is not None:
+            fd, stdio.stdin = stdio.stdin, None
+            self._feeder = PipeFeeder(fd, launch.stdin_rest)
+            self._poller.add(fd, WRITE, self._feed)
+        if options.capture_stdout or options.stdout_sink is not None:
+            assert stdio.stdout is not None
+            fd, stdio.stdout = stdio.stdout, None
+            self._stdout_end = self._collect(fd, self._intakes[0], options.stdout_sink)
+        if options.capture_stderr or options.stderr_sink is not None:
+            assert stdio.stderr is not None
+            fd, stdio.stderr = stdio.stderr, None
+            self._collect(fd, self._intakes[1], options.stderr_sink)
+
+    def _collect(self, fd: int, intake: Intake, sink: Sink | None) -> PipeReader | SinkPump:
+        if sink is not None:
+            pump = SinkPump(fd, intake, sink, changed=self._changed, failed=self._failed)
+            self.pumps.append(pump)
+            return pump
+        reader = PipeReader(fd, intake.take)
+        self._readers.append(reader)
+
+        def read() -> None:
+            if reader.fd is not None and reader.read_some():
+                intake.complete = True
+                self._drop(reader)
+                self._just_ended = self.done
+
+        self._poller.add(fd, READ, read)
+        return reader
+
+    def _feed(self) -> None:
+        if self._feeder is not None and self._feeder.fd is not None and self._feeder.write_some():
+            self._close_stdin()
+
+    def _drop(self, reader: PipeReader) -> None:
+        if reader.fd is not None:
+            self._poller.remove(reader.fd)
+            reader.close()
+
+    @property
+    def done(self) -> bool:
+        """Whether every pipe that is collected is closed."""
+        return all(reader.fd is None for reader in self._readers) and all(
+            pump.done for pump in self.pumps
+        )
+
+    @property
+    def fed(self) -> bool:
+        """Whether there is nothing more to be written to stdin."""
+        return self._feeder is None or self._feeder.fd is None
+
+    def just_ended(self) -> bool:
+        """Whether the last pipe has ended since the last call: the child will have, too."""
+        just_ended, self._just_ended = self._just_ended, False
+        return just_ended
+
+    @property
+    def matched(self) -> bool:
+        """Whether ``early_exit`` has matched."""
+        return self._intakes[0].matched
+
+    @property
+    def ready(self) -> bool:
+        """Whether the pattern of ``ready`` was seen in either stream."""
+        return any(intake.ready for intake in self._intakes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every captured stream was read to its end."""
+        return all(intake.complete for intake in self._intakes if intake.captured)
+
+    def captured(self) -> tuple[bytes, bytes]:
+        """What was kept of stdout and of stderr."""
+        return self._intakes[0].value(), self._intakes[1].value()
+
+    def child_ended(self) -> None:
+        """Stop feeding; whoever else may hold the pipe is not who the input was for."""
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._feeder is not None and self._feeder.fd is not None:
+            self._poller.remove(self._feeder.fd)
+            self._feeder.close()
+
+    def close_stdout(self) -> None:
+        """Stop reading stdout: a child that goes on writing gets SIGPIPE."""
+        match self._stdout_end:
+            case PipeReader() as reader:
+                self._drop(reader)
+            case SinkPump() as pump:
+                pump.close()
+            case None:
+                pass
+
+    def close_outputs(self) -> None:
+        """Stop reading at all."""
+        for reader in self._readers:
+            self._drop(reader)
+        for pump in self.pumps:
+            pump.close()
+
+    def finish(self) -> None:
+        """Take what is in the pipes now and close them; someone else holds their other ends."""
+        for reader in self._readers:
+            if reader.fd is not None:
+                reader.read_rest()
+                self._drop(reader)
+        for pump in self.pumps:
+            pump.finish()
+
+    def limit_sinks(self, grace: float) -> None:
+        """Bound every call of a sink, now that the end is decided."""
+        for pump in self.pumps:
+            pump.limit_calls(grace)
+
+    def discard(self, fd: int) -> None:
+        """Read the caller's pipe to nowhere, until `stop_discarding`. ``fd`` stays the caller's.
+
+        Raises:
+            OSError: It cannot be watched.
+        """
+        reader = PipeReader(fd, _nowhere)
+
+        def read() -> None:
+            # Not any more if, in the same turn, the child was seen to have ended.
+            if reader in self._discarded and reader.read_some():
+                self._poller.remove(fd)
+                self._discarded.remove(reader)
+
+        self._poller.add(fd, READ, read)
+        self._discarded.append(reader)
+
+    def stop_discarding(self) -> None:
+        """Leave the caller's pipes alone again."""
+        for reader in self._discarded:
+            assert reader.fd is not None
+            self._poller.remove(reader.fd)
+        self._discarded.clear()
+
+    def close(self) -> None:
+        """Close every pipe of ours."""
+        self.stop_discarding()
+        self._close_stdin()
+        self.close_outputs()
+
+
+def _nowhere(_chunk: bytes) -> None:
+    pass
+
+
+def _intakes(options: SpawnOptions, budget: OutputBudget) -> tuple[Intake, Intake]:
+    pattern = options.ready if isinstance(options.ready, bytes) else None
+    return (
+        Intake(
+            Capture(budget) if options.capture_stdout else None, options.early_exit, pattern
+        ),
+        Intake(Capture(budget) if options.capture_stderr else None, None, pattern),
+    )

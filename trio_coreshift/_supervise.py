@@ -1,0 +1,496 @@
+"""The one owner of a child: its exit, its group, its pipes and its deadlines, to the end.
+
+A `Supervisor` is one loop in one task. It waits for the next event (a descriptor of its poller, a
+deadline, a word from another task), takes it in, and lets `Ending` and `ChildStreams` do what
+follows. Nothing else signals, reaps or reads, so the order of things is certain.
+
+What else may run, and only if asked for: a task for each sink, one for an async ``ready``, a thread
+where there is no pidfd. They report here and are ended from here.
+
+`Supervisor.run` raises nothing until it is over: whatever hits the loop (Cancelled, Ctrl+C, the
+exception of a callback, a fault of ours) is kept, decides on the policy, and is `result`'s to raise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import trio
+from trio.lowlevel import FdStream
+
+from ._backends.fork import read_report
+from ._ending import Ending
+from ._errors import ExitStatusError, OutputLimitError, ProcessAbandonedError
+from ._exit_watch import call_at_exit
+from ._kernel.fds import close_all
+from ._kernel.poller import READ, is_readable
+from ._output import Output, ShutdownReason
+from ._policy import OverflowPolicy
+from ._process import Process
+from ._reaper import destroy, reap_in_background
+from ._running import RunningProcess
+from ._signals import log
+from ._status import describe_status
+from ._streams import ChildStreams
+from ._unread import UnreadStreams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._launch import Launch
+    from ._policy import CancelPolicy
+
+# More faults of our own than this in one run, and it is ended without any more ado.
+_MAX_FAULTS = 3
+
+
+class Supervisor:
+    """Owns one launched child.
+
+    Args:
+        launch: The child and what belongs to it.
+        on_started: Called with the caller's handle once the program runs and is ready.
+        shielded: Whether the task that runs this is not the one whose cancellation counts.
+
+    Attributes:
+        output: How it went; None until it is over.
+        failure: What hit the loop, or None.
+        launch_error: Why there is no program, or None.
+        on_started: See above; None once it was called.
+        on_failure: Called when something of the caller's or of ours fails while it runs.
+    """
+
+    def __init__(
+        self,
+        launch: Launch,
+        *,
+        on_started: Callable[[RunningProcess], object] | None = None,
+        shielded: bool = False,
+    ) -> None:
+        self.output: Output | None = None
+        self.failure: BaseException | None = None
+        self.launch_error: BaseException | None = None
+        self.on_failure: Callable[[], object] | None = None
+        self.on_started = on_started
+        self._options = launch.options
+        self._launch = launch
+        self._child = launch.child
+        self._poller = launch.poller
+        self._shielded = shielded
+        self._ending = Ending(launch.options, launch.child, launch.poller, launch.started)
+        self._running: RunningProcess | None = None
+        self._timeout_at = math.inf
+        if launch.options.timeout is not None:
+            self._timeout_at = launch.started + launch.options.timeout
+        self._timed_out = False
+        self._early_exited = False
+        self._pidfd_watched = False
+        self._finished_streams = False
+        self._interruptions = 0
+        self._faults = 0
+        self._ready = launch.options.ready is None
+        self._ready_scope: trio.CancelScope | None = None
+        self._nursery: trio.Nursery | None = None
+        self._exited = trio.Event()
+        self._done = trio.Event()
+        self._poked = False
+        self._waiting_on: int | None = None
+        self._bell = trio.Event()
+        self._streams = ChildStreams(launch, changed=self.wake, failed=self.fail)
+        self._unread = UnreadStreams(self._streams)
+
+    # What other tasks may call.
+
+    def wake(self) -> None:
+        """Make the loop look at everything again."""
+        self._poked = True
+        if self._waiting_on is not None:
+            trio.lowlevel.notify_closing(self._waiting_on)
+        else:
+            self._bell.set()
+
+    def stop(self, policy: CancelPolicy | None) -> None:
+        """Apply a policy for `RunningProcess.stop`."""
+        if self.output is None:
+            self._apply(ShutdownReason.STOP, policy)
+            self.wake()
+
+    def interrupt(self, exc: BaseException) -> None:
+        """``exc`` has hit whoever waits for the child: apply the policy; again: SIGKILL."""
+        self._interruptions += 1
+        cancelled = isinstance(exc, trio.Cancelled)
+        reason = ShutdownReason.CANCELLED if cancelled else ShutdownReason.ERROR
+        if self._interruptions == 1:
+            self._apply(reason)
+        elif not cancelled:
+            self._ending.kill(reason, trio.current_time())
+        self.wake()
+
+    def fail(self, exc: BaseException) -> None:
+        """Something of the caller's has raised: it comes out at the end, after the policy."""
+        if self.failure is None:
+            self.failure = exc
+        self._apply(ShutdownReason.ERROR)
+        if self.on_failure is not None:
+            self.on_failure()
+        self.wake()
+
+    def abandon_streams(self, *, at_once: bool) -> None:
+        """Nobody is left to read the caller's pipes, or (not ``at_once``) perhaps nobody."""
+        if self._running is not None and self._child.status is None:
+            self._unread.abandon(self._running, trio.current_time(), at_once=at_once)
+            self.wake()
+
+    @property
+    def io_done(self) -> bool:
+        """Whether every pipe of ours is closed."""
+        return self._streams.done and self._streams.fed
+
+    async def wait(self) -> Output:
+        """Wait until it is over."""
+        await self._done.wait()
+        assert self.output is not None
+        if self._ending.abandoned:
+            raise ProcessAbandonedError(self.output)
+        return self.output
+
+    async def wait_done(self) -> None:
+        """Wait until it is over, however it went."""
+        await self._done.wait()
+
+    def result(self) -> Output:
+        """The outcome of `run`.
+
+        Raises:
+            CoreError: The launch failed.
+            ProcessAbandonedError: The child is still there.
+            OutputLimitError: It wrote too much.
+            ExitStatusError: It ended before it was ready.
+            BaseException: What hit the loop.
+        """
+        output = self.output
+        if self.launch_error is not None and (
+            self.failure is None or isinstance(self.failure, trio.Cancelled)
+        ):
+            raise self.launch_error
+        assert output is not None
+        if self._ending.abandoned:
+            raise ProcessAbandonedError(output) from self.failure
+        if self.failure is not None:
+            raise self.failure
+        if self._streams.budget.overflowed and (
+            self._options.overflow is not OverflowPolicy.TRUNCATE
+        ):
+            raise OutputLimitError("spawn output limit", output)
+        if not self._ready and self._options.wait:
+            raise ExitStatusError(output)
+        return output
+
+    # The loop.
+
+    async def run(self) -> None:
+        """Own the child until nothing of it is left."""
+        try:
+            if self._streams.pumps or callable(self._options.ready):
+                await self._loop_with_tasks()
+            else:
+                await self._loop()
+        finally:
+            self._finish()
+
+    async def _loop_with_tasks(self) -> None:
+        try:
+            async with trio.open_nursery() as self._nursery:
+                for pump in self._streams.pumps:
+                    self._nursery.start_soon(pump.run)
+                await self._loop()
+        except BaseException as exc:  # noqa: BLE001 - the tasks raise nothing: a late Ctrl+C
+            while isinstance(exc, BaseExceptionGroup):
+                exc = exc.exceptions[0]
+            self.keep(exc)
+
+    async def _loop(self) -> None:
+        step = self._begin
+        while True:
+            try:
+                step()
+            except BaseException as exc:  # noqa: BLE001 - it is kept, and ends the child
+                self._fault(exc)
+            step = self._take_in
+            if self._is_over():
+                return
+            try:
+                await self._wait_for_event()
+            except GeneratorExit:
+                # The loop of trio itself has gone down: there will be no other turn.
+                destroy(self._child, self._ending.target)
+                raise
+            except BaseException as exc:  # noqa: BLE001 - it is kept, and raised when it is over
+                self.keep(exc)
+                self.interrupt(exc)
+                self.abandon_streams(at_once=False)
+
+    async def _wait_for_event(self) -> None:
+        deadline = self._deadline()
+        if self._poked or deadline <= trio.current_time():
+            return
+        fd = self._poller.fd
+        if deadline == math.inf and not self._is_shielded:
+            await self._wait_for(fd)
+        else:
+            with trio.CancelScope(deadline=deadline, shield=self._is_shielded):
+                await self._wait_for(fd)
+
+    async def _wait_for(self, fd: int | None) -> None:
+        if fd is None:
+            self._bell = trio.Event()
+            await self._bell.wait()
+            return
+        self._waiting_on = fd
+        try:
+            await trio.lowlevel.wait_readable(fd)
+        except trio.ClosedResourceError:
+            pass  # `wake`
+        finally:
+            self._waiting_on = None
+
+    @property
+    def _is_shielded(self) -> bool:
+        return self._shielded or self._interruptions > 0
+
+    def _deadline(self) -> float:
+        return min(
+            self._ending.deadline, self._timeout_at, self._drain_deadline(), self._unread.look_at
+        )
+
+    def _drain_deadline(self) -> float:
+        settled_at = self._ending.settled_at
+        if settled_at is None or self._finished_streams or self._streams.done:
+            return math.inf
+        applied_at = self._ending.applied_at
+        if applied_at is not None:
+            return max(settled_at, applied_at) + self._options.kill_grace
+        grace = self._options.drain_grace
+        return math.inf if grace is None else settled_at + grace
+
+    def _begin(self) -> None:
+        if self._child.pidfd is not None:
+            self._poller.add(self._child.pidfd, READ, self._pidfd_event)
+            self._pidfd_watched = True
+        elif self._child.status is None:
+            call_at_exit(self._child.pid, self.wake)
+        if self._launch.error_fd is None:
+            self._program_runs()
+        else:
+            self._poller.add(self._launch.error_fd, READ, self._read_report)
+        self._check_ready()
+
+    def _take_in(self) -> None:
+        self._poked = False
+        for handler in self._poller.ready():
+            handler()
+        if not self._pidfd_watched or self._streams.just_ended():
+            self._see_exit()
+        self._check_collected()
+        self._check_ready()
+        now = trio.current_time()
+        if now >= self._timeout_at:
+            self._timeout_at = math.inf
+            self._timed_out = True
+            self._apply(ShutdownReason.TIMEOUT)
+        if now >= self._ending.deadline or self._ending.look_again:
+            self._ending.tick(now)
+        if now >= self._drain_deadline() or self._ending.abandoned:
+            self._finished_streams = True
+            self._streams.finish()
+        if now >= self._unread.look_at:
+            self._unread.look(now)
+
+    def _pidfd_event(self) -> None:
+        if self._see_exit():
+            return
+        assert self._child.pidfd is not None
+        if is_readable(self._child.pidfd):
+            # Ended but not to be reaped: a tracer comes first (tokio issue 7144). Waiting for a
+            # descriptor that stays readable would spin; the thread waits for the reaping.
+            self._poller.remove(self._child.pidfd)
+            self._pidfd_watched = False
+            call_at_exit(self._child.pid, self.wake)
+
+    def _see_exit(self) -> bool:
+        if self._exited.is_set():
+            return True
+        if self._child.poll() is None:
+            return False
+        if self._pidfd_watched:
+            assert self._child.pidfd is not None
+            self._poller.remove(self._child.pidfd)
+            self._pidfd_watched = False
+        self._exited.set()
+        if self._launch.error_fd is not None:
+            self._read_report()
+        self._streams.child_ended()
+        self._unread.stop()
+        self._end_ready()
+        self._ending.settle(trio.current_time())
+        return True
+
+    def _read_report(self) -> None:
+        error_fd = self._launch.error_fd
+        if error_fd is None:
+            return  # the exit, seen in the same turn, has led here before
+        try:
+            self.launch_error = read_report(error_fd, self._launch.plan)
+        except BlockingIOError:
+            if not self._exited.is_set():
+                return
+            # It has ended without a word, and the pipe is still open: a fork elsewhere in this
+            # process has a copy. A child that could not run would have said so.
+        self._poller.remove(error_fd)
+        self._launch.error_fd = None
+        close_all((error_fd,))
+        if self.launch_error is None:
+            self._program_runs()
+
+    def _program_runs(self) -> None:
+        self._ending.form_group()
+        stdio = self._launch.stdio
+        ends, stdio.stdin, stdio.stdout, stdio.stderr = (
+            (stdio.stdin, stdio.stdout, stdio.stderr), None, None, None
+        )
+        stdin, stdout, stderr = (None if fd is None else FdStream(fd) for fd in ends)
+        process = Process._of(self._child, self._exited)  # noqa: SLF001 - its only other maker
+        self._running = RunningProcess(
+            self, process, self._options.program, stdin=stdin, stdout=stdout, stderr=stderr
+        )
+        if callable(self._options.ready) and self._nursery is not None:
+            self._ready_scope = trio.CancelScope(shield=True)
+            self._nursery.start_soon(self._run_ready, self._running)
+
+    async def _run_ready(self, running: RunningProcess) -> None:
+        assert self._ready_scope is not None
+        assert callable(self._options.ready)
+        try:
+            with self._ready_scope:
+                await self._options.ready(running)
+                self._ready = True
+        except BaseException as exc:  # noqa: BLE001 - it comes out when the child is ended
+            self.fail(exc)
+        finally:
+            self._ready_scope = None
+            self.wake()
+
+    def _end_ready(self) -> None:
+        if self._ready_scope is not None:
+            self._ready_scope.cancel()
+
+    def _check_ready(self) -> None:
+        self._ready = self._ready or self._streams.ready
+        running, started = self._running, self.on_started
+        if running is not None and started is not None and self._ready:
+            self.on_started = None
+            if not self._interruptions:
+                started(running)
+
+    def _check_collected(self) -> None:
+        reason = None
+        if self._streams.matched and not self._early_exited:
+            self._early_exited = True
+            self._streams.close_stdout()
+            reason = ShutdownReason.EARLY_EXIT
+        if self._streams.budget.overflowed and self._options.overflow is OverflowPolicy.STOP:
+            self._streams.close_outputs()
+            reason = reason or ShutdownReason.OVERFLOW
+        if reason is not None:
+            self._ending.linger(reason, trio.current_time())
+
+    def _apply(self, reason: ShutdownReason, policy: CancelPolicy | None = None) -> None:
+        # The signal first: closing a pipe first could make the child die of SIGPIPE instead.
+        self._ending.apply(reason, trio.current_time(), policy)
+        if self._running is not None and self._running.stdin is not None:
+            self._running.stdin.close()
+        self._streams.limit_sinks(self._options.kill_grace)
+        self._end_ready()
+
+    def keep(self, exc: BaseException) -> None:
+        """Keep ``exc`` for `result` to raise."""
+        # What is not a mere cancellation must not be lost behind one.
+        failure = self.failure
+        if failure is None or (
+            isinstance(failure, trio.Cancelled) and not isinstance(exc, trio.Cancelled)
+        ):
+            self.failure = exc
+
+    def _fault(self, exc: BaseException) -> None:
+        self.keep(exc)
+        self._faults += 1
+        self._poked = True
+        try:
+            if self._faults == 1:
+                self._apply(ShutdownReason.ERROR)
+            else:
+                self._ending.kill(ShutdownReason.ERROR, trio.current_time())
+            if self.on_failure is not None:
+                self.on_failure()
+        except BaseException:  # noqa: BLE001 - the first one is what is raised
+            self._faults = _MAX_FAULTS
+        if self._faults >= _MAX_FAULTS:
+            destroy(self._child, self._ending.target)
+            self._streams.close()
+
+    def _is_over(self) -> bool:
+        if self._faults >= _MAX_FAULTS:
+            return self._streams.done
+        if self._detached:
+            return True
+        ended = self._ending.settled_at is not None or self._ending.abandoned
+        return ended and self._streams.done and self._ready_scope is None
+
+    @property
+    def _detached(self) -> bool:
+        untouched = self._ending.applied_at is None
+        return not self._options.wait and self._running is not None and untouched
+
+    def _finish(self) -> None:
+        try:
+            self._unread.stop()
+            self._streams.close()
+            self._ending.close()
+            self._poller.close()
+            if self._launch.error_fd is not None:
+                close_all((self._launch.error_fd,))
+            self._launch.stdio.close()
+            self.output = self._build_output()
+            if self._child.status is None:
+                reap_in_background(self._child, self._exited.set)
+            else:
+                self._child.close()
+            self._log_end(self.output)
+        finally:
+            self._exited.set()
+            self._done.set()
+
+    def _build_output(self) -> Output:
+        stdout, stderr = self._streams.captured()
+        return Output(
+            pid=self._child.pid,
+            program=self._options.program,
+            status=self._child.status,
+            stdout=stdout,
+            stderr=stderr,
+            timed_out=self._timed_out,
+            stdout_early_exited=self._early_exited,
+            truncated=self._streams.budget.overflowed,
+            complete=self._streams.complete,
+            duration=trio.current_time() - self._launch.started,
+            usage=self._child.usage,
+            shutdown=self._ending.shutdown(),
+        )
+
+    def _log_end(self, output: Output) -> None:
+        program, pid = self._options.program, output.pid
+        if self._ending.abandoned:
+            log.warning("%s: process %d is abandoned: it did not end", program, pid)
+        elif output.status is not None:
+            log.debug("%s: process %d %s", program, pid, describe_status(output.status))
