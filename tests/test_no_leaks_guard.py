@@ -142,7 +142,7 @@ def test_reports_orphan_in_a_session_of_its_own() -> None:
     assert len(found) == 1
     assert found[0].startswith(f"descendant {pid} still runs (state ")
     assert f"session {pid})" in found[0]
-    assert not is_alive(pid)
+    wait_gone(pid, limit=1.0)
 
 
 def test_reports_orphan_that_never_executed_anything() -> None:
@@ -160,7 +160,7 @@ def test_reports_orphan_that_never_executed_anything() -> None:
     os.close(write_fd)
     assert len(found) == 1
     assert found[0].startswith(f"descendant {pid} still runs (state ")
-    assert not is_alive(pid)
+    wait_gone(pid, limit=1.0)
 
 
 def test_reports_what_an_earlier_scan_missed() -> None:

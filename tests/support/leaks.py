@@ -208,8 +208,6 @@ def _settle_cwd(before: Snapshot) -> list[str]:
 
 def _settle_environ(before: Snapshot) -> list[str]:
     now = _environ()
-    if now == before.environ:
-        return []
     lines = []
     for key in sorted(now.keys() | before.environ.keys()):
         old, new = before.environ.get(key), now.get(key)
