@@ -43,6 +43,8 @@ class Ending:
         self._pgroup = options.pgroup
         self._program = options.program
         self._child = child
+        # From the start: it could end before its group is known to exist, see `GroupTarget`.
+        child.pinned = options.pgroup.own or options.pgroup.leader is not None
         self._started = started
         self._escalation = Escalation(options.cancel, options.kill_grace, options.abandon_after)
         self._record = SignalRecord(options.program)
@@ -51,12 +53,17 @@ class Ending:
         self._doomed: list[int] | None = None
         self.look_again = False
 
-    def form_group(self) -> None:
+    def form_group(self, now: float) -> None:
         """The program runs, so its group exists: from here on the group is the target."""
         if self._pgroup.own:
             self._target = GroupTarget(self._child, self._child.pid)
         elif self._pgroup.leader is not None:
             self._target = GroupTarget(self._child, self._pgroup.leader)
+        else:
+            return
+        # 1. A policy was applied before the program was known to run: the child alone got the
+        # signal. 2. It was running already, and has started others. So: once more, to them all.
+        self._send(self._escalation.once_more(), now)
 
     @property
     def target(self) -> ProcessTarget | GroupTarget:

@@ -45,7 +45,8 @@ class CoreError(OSError):
         # OSError fills itself from what its __new__ is given as long as no class of ours defines
         # __init__ as well (Objects/exceptions.c, oserror_use_init); so there is no __init__ here.
         kind = _BY_ERRNO.get(code, cls) if cls is CoreError else cls
-        self: CoreError = super().__new__(kind, code, os.strerror(code), filename)
+        path = None if filename is None else os.fsdecode(filename)
+        self: CoreError = super().__new__(kind, code, os.strerror(code), path)
         self.op = op
         return self
 
@@ -55,7 +56,7 @@ class CoreError(OSError):
 
     def __str__(self) -> str:
         """Name the operation, the system's text and the path."""
-        where = "" if self.filename is None else f": {os.fsdecode(self.filename)!r}"
+        where = "" if self.filename is None else f": {self.filename!r}"
         return f"{self.op}: {self.strerror} (errno {self.errno}){where}"
 
 

@@ -96,6 +96,16 @@ class Escalation:
         patience = math.inf if self.abandon_after is None else self.abandon_after
         return _KILL if self._advance(Stage.KILLING, now + patience) else ()
 
+    def once_more(self) -> tuple[signal.Signals, ...]:
+        """What was sent last, for a target that has grown since."""
+        match self.stage:
+            case Stage.TERMINATING:
+                return _TERMINATE
+            case Stage.KILLING:
+                return _KILL
+            case _:
+                return ()
+
     def tick(self, now: float) -> tuple[signal.Signals, ...]:
         """Do what is due at ``now``."""
         if now < self.deadline:

@@ -11,7 +11,7 @@ from ._splitlines import LineSplitter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_Line = TypeVar("_Line", str, bytes)
+_Line = TypeVar("_Line")
 _CHUNK = 65536
 
 
@@ -27,21 +27,20 @@ class LineSource:
 
     async def next_line(self, max_line: int) -> bytes | None:
         """The next line without its end; None at the end of the stream. Always a checkpoint."""
-        line = self._splitter.next_line(max_line)
-        if line is not None:
+        if self._ended or self._splitter.has_line:
+            # Nothing is taken before the last checkpoint: a cancelled call loses no line.
             await trio.lowlevel.checkpoint()
-            return line
-        while not self._ended:
-            chunk = await self._stream.receive_some(_CHUNK)
-            if not chunk:
-                self._ended = True
-                return self._splitter.last_line(max_line)
-            self._splitter.feed(chunk)
+        while True:
             line = self._splitter.next_line(max_line)
             if line is not None:
                 return line
-        await trio.lowlevel.checkpoint()
-        return self._splitter.last_line(max_line)
+            if self._ended:
+                return self._splitter.last_line(max_line)
+            chunk = await self._stream.receive_some(_CHUNK)
+            if chunk:
+                self._splitter.feed(chunk)
+            else:
+                self._ended = True
 
 
 class LineIterator(Generic[_Line]):
@@ -53,7 +52,7 @@ class LineIterator(Generic[_Line]):
         self, source: LineSource, convert: Callable[[bytes], _Line], max_line: int
     ) -> None:
         self._source = source
-        self._convert = convert
+        self._convert: Callable[[bytes], _Line] = convert
         self._max_line = max_line
 
     def __aiter__(self) -> LineIterator[_Line]:

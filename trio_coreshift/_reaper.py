@@ -31,7 +31,12 @@ def reap_in_background(child: Child, ended: Callable[[], object]) -> None:
     daemon thread goes on, so that no zombie is left to a program that lives on.
     """
     child.pinned = False
-    trio.lowlevel.spawn_system_task(_reap, child, ended, name=f"reap {child.pid}")
+    try:
+        trio.lowlevel.spawn_system_task(_reap, child, ended, name=f"reap {child.pid}")
+    except RuntimeError:
+        # The run is about to end and takes no more tasks.
+        reap_in_thread(child.pid)
+        child.close()
 
 
 async def _reap(child: Child, ended: Callable[[], object]) -> None:
@@ -76,6 +81,7 @@ def destroy(child: Child, target: Target) -> None:
     deadline = time.monotonic() + _PATIENCE
     while child.poll() is None:
         if time.monotonic() > deadline:
+            child.forget()
             reap_in_thread(child.pid)
             break
         time.sleep(0.001)

@@ -114,6 +114,7 @@ class RunningProcess:
         """
         return await self._owner.wait()
 
+    @trio.lowlevel.enable_ki_protection
     async def stop(self, policy: CancelPolicy | None = None) -> Output:
         """Apply a policy (that of the options by default), without cancelling anything, and wait.
 
@@ -188,11 +189,5 @@ class RunningProcess:
             return LineIterator(source, bytes, max_line)
         check_encoding(encoding, errors)
         return LineIterator(source, lambda line: line.decode(encoding, errors), max_line)
-
-    def close_streams(self) -> None:
-        """Close the streams that are the caller's, stdin first."""
-        for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None:
-                stream.close()
 
 

@@ -50,6 +50,7 @@ class SinkPump:
         self._closing = False
         self._waiting = False
 
+    @trio.lowlevel.enable_ki_protection
     async def run(self) -> None:
         """Pump until the end of the pipe, `finish` or `close`. Never raises."""
         try:

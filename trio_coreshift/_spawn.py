@@ -138,7 +138,9 @@ class _Block:
         self._running: RunningProcess | None = None
         self._error: BaseException | None = None
 
+    @enable_ki_protection
     async def run(self) -> None:
+        """Run the supervisor in a task of its own."""
         try:
             await self.supervisor.run()
         finally:
@@ -155,8 +157,7 @@ class _Block:
 
     def ended(self) -> None:
         """The body has ended by itself."""
-        if self._running is not None:
-            self._running.close_streams()
+        self._close_streams()
 
     def interrupted(self, exc: BaseException) -> None:
         """The body, or the waiting for its child, has ended with ``exc``."""
@@ -173,8 +174,15 @@ class _Block:
                     await self.supervisor.wait_done()
             except BaseException as exc:  # noqa: BLE001 - raised when the child is gone
                 self.interrupted(exc)
-        if self._running is not None:
-            self._running.close_streams()
+        self._close_streams()
+
+    def _close_streams(self) -> None:
+        # stdin first: a child that waits for input sees its end before its output breaks.
+        running = self._running
+        if running is not None:
+            for stream in (running.stdin, running.stdout, running.stderr):
+                if stream is not None:
+                    stream.close()
 
     def raise_error(self) -> None:
         """Raise what has ended the body, unless it is a mere cancellation and there is worse."""

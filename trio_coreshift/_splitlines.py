@@ -34,6 +34,11 @@ class LineSplitter:
         self._partial = [last]
         self._size = len(last)
 
+    @property
+    def has_line(self) -> bool:
+        """Whether there is a whole line to be had."""
+        return bool(self._lines)
+
     def next_line(self, max_line: int) -> bytes | None:
         """The next whole line, or None if more must be fed first.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ._capture import Capture, Intake, OutputBudget
+from ._kernel.fds import duplicate
 from ._kernel.pipes import PipeFeeder, PipeReader
 from ._kernel.poller import READ, WRITE
 from ._sinks import SinkPump
@@ -44,9 +45,13 @@ class ChildStreams:
         self._stdout_end: PipeReader | SinkPump | None = None
         self._just_ended = False
         self._intakes = _intakes(options, self.budget)
-        self._adopt(launch)
 
-    def _adopt(self, launch: Launch) -> None:
+    def adopt(self, launch: Launch) -> None:
+        """Take over the pipes of ``launch`` that are ours, and watch them.
+
+        Raises:
+            OSError: One cannot be watched. Those not taken over stay where they were.
+        """
         options, stdio = launch.options, launch.stdio
         if isinstance(options.stdin, bytes) and stdio.stdin is not None:
             fd, stdio.stdin = stdio.stdin, None
@@ -164,27 +169,27 @@ class ChildStreams:
             pump.limit_calls(grace)
 
     def discard(self, fd: int) -> None:
-        """Read the caller's pipe to nowhere, until `stop_discarding`. ``fd`` stays the caller's.
+        """Read the caller's pipe to nowhere, until `stop_discarding`.
 
         Raises:
             OSError: It cannot be watched.
         """
-        reader = PipeReader(fd, _nowhere)
+        # A duplicate: the caller's own may be closed, and its number used again, at any time.
+        reader = PipeReader(duplicate(fd, "discard dup"), _nowhere)
+        self._discarded.append(reader)
 
         def read() -> None:
-            # Not any more if, in the same turn, the child was seen to have ended.
-            if reader in self._discarded and reader.read_some():
-                self._poller.remove(fd)
-                self._discarded.remove(reader)
+            # Closed if, in the same turn, the child was seen to have ended.
+            if reader.fd is not None and reader.read_some():
+                self._drop(reader)
 
-        self._poller.add(fd, READ, read)
-        self._discarded.append(reader)
+        assert reader.fd is not None
+        self._poller.add(reader.fd, READ, read)
 
     def stop_discarding(self) -> None:
         """Leave the caller's pipes alone again."""
         for reader in self._discarded:
-            assert reader.fd is not None
-            self._poller.remove(reader.fd)
+            self._drop(reader)
         self._discarded.clear()
 
     def close(self) -> None:

@@ -14,10 +14,11 @@ exception of a callback, a fault of ours) is kept, decides on the policy, and is
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import TYPE_CHECKING
 
 import trio
-from trio.lowlevel import FdStream
+from trio.lowlevel import FdStream, enable_ki_protection
 
 from ._backends.fork import read_report
 from ._ending import Ending
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 # More faults of our own than this in one run, and it is ended without any more ado.
 _MAX_FAULTS = 3
+# Seconds between two looks at the child where nothing at all tells of its end.
+_LOOK_FOR_EXIT = 0.02
 
 
 class Supervisor:
@@ -86,6 +89,7 @@ class Supervisor:
         self._timed_out = False
         self._early_exited = False
         self._pidfd_watched = False
+        self._look_for_exit = False
         self._finished_streams = False
         self._interruptions = 0
         self._faults = 0
@@ -94,6 +98,7 @@ class Supervisor:
         self._nursery: trio.Nursery | None = None
         self._exited = trio.Event()
         self._done = trio.Event()
+        self._inbox: deque[Callable[[], None]] = deque()
         self._poked = False
         self._waiting_on: int | None = None
         self._bell = trio.Event()
@@ -112,12 +117,13 @@ class Supervisor:
 
     def stop(self, policy: CancelPolicy | None) -> None:
         """Apply a policy for `RunningProcess.stop`."""
-        if self.output is None:
-            self._apply(ShutdownReason.STOP, policy)
-            self.wake()
+        self._post(lambda: self._apply(ShutdownReason.STOP, policy))
 
     def interrupt(self, exc: BaseException) -> None:
         """``exc`` has hit whoever waits for the child: apply the policy; again: SIGKILL."""
+        self._post(lambda: self._interrupted(exc))
+
+    def _interrupted(self, exc: BaseException) -> None:
         self._interruptions += 1
         cancelled = isinstance(exc, trio.Cancelled)
         reason = ShutdownReason.CANCELLED if cancelled else ShutdownReason.ERROR
@@ -125,22 +131,26 @@ class Supervisor:
             self._apply(reason)
         elif not cancelled:
             self._ending.kill(reason, trio.current_time())
-        self.wake()
 
     def fail(self, exc: BaseException) -> None:
         """Something of the caller's has raised: it comes out at the end, after the policy."""
-        if self.failure is None:
-            self.failure = exc
-        self._apply(ShutdownReason.ERROR)
+        self.keep(exc)
+        self._post(lambda: self._apply(ShutdownReason.ERROR))
         if self.on_failure is not None:
             self.on_failure()
-        self.wake()
 
     def abandon_streams(self, *, at_once: bool) -> None:
         """Nobody is left to read the caller's pipes, or (not ``at_once``) perhaps nobody."""
+        self._post(lambda: self._abandon_streams(at_once=at_once))
+
+    def _abandon_streams(self, *, at_once: bool) -> None:
         if self._running is not None and self._child.status is None:
             self._unread.abandon(self._running, trio.current_time(), at_once=at_once)
-            self.wake()
+
+    def _post(self, act: Callable[[], None]) -> None:
+        # Done by the loop, where a fault in it is taken care of, and not by whoever asks.
+        self._inbox.append(act)
+        self.wake()
 
     @property
     def io_done(self) -> bool:
@@ -189,10 +199,12 @@ class Supervisor:
 
     # The loop.
 
+    @enable_ki_protection
     async def run(self) -> None:
         """Own the child until nothing of it is left."""
+        options = self._options
         try:
-            if self._streams.pumps or callable(self._options.ready):
+            if options.stdout_sink or options.stderr_sink or callable(options.ready):
                 await self._loop_with_tasks()
             else:
                 await self._loop()
@@ -202,8 +214,6 @@ class Supervisor:
     async def _loop_with_tasks(self) -> None:
         try:
             async with trio.open_nursery() as self._nursery:
-                for pump in self._streams.pumps:
-                    self._nursery.start_soon(pump.run)
                 await self._loop()
         except BaseException as exc:  # noqa: BLE001 - the tasks raise nothing: a late Ctrl+C
             while isinstance(exc, BaseExceptionGroup):
@@ -229,6 +239,7 @@ class Supervisor:
             except BaseException as exc:  # noqa: BLE001 - it is kept, and raised when it is over
                 self.keep(exc)
                 self.interrupt(exc)
+                # Readers in the same scope are gone; others may be there.
                 self.abandon_streams(at_once=False)
 
     async def _wait_for_event(self) -> None:
@@ -260,9 +271,10 @@ class Supervisor:
         return self._shielded or self._interruptions > 0
 
     def _deadline(self) -> float:
-        return min(
-            self._ending.deadline, self._timeout_at, self._drain_deadline(), self._unread.look_at
-        )
+        look_at = self._unread.look_at
+        if self._look_for_exit and not self._exited.is_set():
+            look_at = min(look_at, trio.current_time() + _LOOK_FOR_EXIT)
+        return min(self._ending.deadline, self._timeout_at, self._drain_deadline(), look_at)
 
     def _drain_deadline(self) -> float:
         settled_at = self._ending.settled_at
@@ -279,7 +291,11 @@ class Supervisor:
             self._poller.add(self._child.pidfd, READ, self._pidfd_event)
             self._pidfd_watched = True
         elif self._child.status is None:
-            call_at_exit(self._child.pid, self.wake)
+            self._start_exit_watch()
+        self._streams.adopt(self._launch)
+        if self._nursery is not None:
+            for pump in self._streams.pumps:
+                self._nursery.start_soon(pump.run)
         if self._launch.error_fd is None:
             self._program_runs()
         else:
@@ -288,6 +304,8 @@ class Supervisor:
 
     def _take_in(self) -> None:
         self._poked = False
+        while self._inbox:
+            self._inbox.popleft()()
         for handler in self._poller.ready():
             handler()
         if not self._pidfd_watched or self._streams.just_ended():
@@ -316,7 +334,14 @@ class Supervisor:
             # descriptor that stays readable would spin; the thread waits for the reaping.
             self._poller.remove(self._child.pidfd)
             self._pidfd_watched = False
+            self._start_exit_watch()
+
+    def _start_exit_watch(self) -> None:
+        try:
             call_at_exit(self._child.pid, self.wake)
+        except RuntimeError:
+            # Not even a thread can be had: what is left is to look again and again.
+            self._look_for_exit = True
 
     def _see_exit(self) -> bool:
         if self._exited.is_set():
@@ -354,7 +379,7 @@ class Supervisor:
             self._program_runs()
 
     def _program_runs(self) -> None:
-        self._ending.form_group()
+        self._ending.form_group(trio.current_time())
         stdio = self._launch.stdio
         ends, stdio.stdin, stdio.stdout, stdio.stderr = (
             (stdio.stdin, stdio.stdout, stdio.stderr), None, None, None
@@ -368,6 +393,7 @@ class Supervisor:
             self._ready_scope = trio.CancelScope(shield=True)
             self._nursery.start_soon(self._run_ready, self._running)
 
+    @enable_ki_protection
     async def _run_ready(self, running: RunningProcess) -> None:
         assert self._ready_scope is not None
         assert callable(self._options.ready)
@@ -406,6 +432,8 @@ class Supervisor:
             self._ending.linger(reason, trio.current_time())
 
     def _apply(self, reason: ShutdownReason, policy: CancelPolicy | None = None) -> None:
+        if self._launch.error_fd is not None:
+            self._read_report()  # so that, if the program runs, its group is signalled
         # The signal first: closing a pipe first could make the child die of SIGPIPE instead.
         self._ending.apply(reason, trio.current_time(), policy)
         if self._running is not None and self._running.stdin is not None:
@@ -465,10 +493,10 @@ class Supervisor:
             if self._child.status is None:
                 reap_in_background(self._child, self._exited.set)
             else:
+                self._exited.set()
                 self._child.close()
             self._log_end(self.output)
         finally:
-            self._exited.set()
             self._done.set()
 
     def _build_output(self) -> Output:
@@ -476,7 +504,7 @@ class Supervisor:
         return Output(
             pid=self._child.pid,
             program=self._options.program,
-            status=self._child.status,
+            status=None if self._detached else self._child.status,
             stdout=stdout,
             stderr=stderr,
             timed_out=self._timed_out,
@@ -484,7 +512,7 @@ class Supervisor:
             truncated=self._streams.budget.overflowed,
             complete=self._streams.complete,
             duration=trio.current_time() - self._launch.started,
-            usage=self._child.usage,
+            usage=None if self._detached else self._child.usage,
             shutdown=self._ending.shutdown(),
         )
 

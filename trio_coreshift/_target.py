@@ -67,7 +67,6 @@ class GroupTarget:
         self._child = child
         self._led = pgid == child.pid
         self.pgid = pgid
-        child.pinned = True
 
     def send(self, number: int) -> Delivery:
         """Signal every member."""

@@ -71,10 +71,11 @@ class Child:
         try:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            self._lost()
+            self.forget()
             self.close()
 
-    def _lost(self) -> None:
+    def forget(self) -> None:
+        """Leave the reaping to someone else: its status will not be known here."""
         self.reaped = True
         self.status = Unknown()
 
@@ -122,9 +123,13 @@ class Child:
         if self.reaped:
             return Delivery.GONE
         if self.pidfd is not None:
-            with contextlib.suppress(AttributeError, PermissionError):
+            try:
                 return self._deliver(_pidfd.send_signal, self.pidfd, number)
-            # Either the kernel refuses this signal, or seccomp the call: kill(2) will tell.
+            except (AttributeError, OSError) as exc:
+                # Either the kernel refuses this signal, or seccomp the call: kill(2) will tell.
+                # Only our own child's number is safe, though: others may be reaped by now.
+                if isinstance(exc, PermissionError) and not self._owned:
+                    return Delivery.REFUSED
         return self._kill(os.kill, self.pid, number)
 
     def leads_a_group(self) -> bool:
@@ -137,11 +142,11 @@ class Child:
             return None
         try:
             return self._deliver(_pidfd.send_group_signal, self.pidfd, number)
-        except PermissionError:
-            return Delivery.REFUSED
-        except (AttributeError, OSError):
-            # EINVAL: the kernel is older than Linux 6.9. ENOSYS: no such call at all.
-            return None
+        except (AttributeError, OSError) as exc:
+            # EINVAL: the kernel is older than Linux 6.9. ENOSYS: no such call at all. EPERM may be
+            # seccomp's; while the number is pinned, killpg(2) will tell.
+            refused = isinstance(exc, PermissionError) and self.reaped
+            return Delivery.REFUSED if refused else None
 
     def signal_group(self, pgid: int, number: int) -> Delivery:
         """Signal group ``pgid``, of which it is a member, while its zombie pins the number."""

@@ -75,7 +75,8 @@ class Poller:
         1. A fork elsewhere in the process copies the descriptor. 2. We close ours. 3. epoll goes
         on reporting the open file under a number that may be somebody else's by now (epoll(7)).
         """
-        del self._handlers[fd]
+        if self._handlers.pop(fd, None) is None:
+            return
         if fd == self._lone:
             self._lone = None
         elif self._epoll is not None:
