@@ -103,8 +103,12 @@ class Intake:
         self.ready = False
         self.complete = False
 
-    def take(self, chunk: bytes) -> None:
-        """Pass ``chunk`` to everyone who wants it; a predicate of the caller's may raise."""
+    def take(self, chunk: bytes) -> bool:
+        """Pass ``chunk`` to everyone who wants it; a predicate of the caller's may raise.
+
+        Returns:
+            Whether ``early_exit`` has matched, so that no more is to be read.
+        """
         if self._capture is not None:
             self._capture.add(chunk)
         if self._ready is not None and self._ready(chunk):
@@ -117,6 +121,7 @@ class Intake:
                 self.matched = True
             else:
                 self._early_exit = early_exit
+        return self.matched
 
     def value(self) -> bytes:
         """What was captured of the stream."""

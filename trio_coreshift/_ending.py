@@ -35,9 +35,7 @@ class Ending:
         look_again: A survivor has ended: `tick` is to be called to see what is left.
     """
 
-    def __init__(
-        self, options: SpawnOptions, child: Child, poller: Poller, started: float
-    ) -> None:
+    def __init__(self, options: SpawnOptions, child: Child, poller: Poller, started: float) -> None:
         self.settled_at: float | None = None
         self.applied_at: float | None = None
         self._pgroup = options.pgroup
@@ -97,9 +95,7 @@ class Ending:
         else:
             self._escalation.note(reason)
 
-    def apply(
-        self, reason: ShutdownReason, now: float, policy: CancelPolicy | None = None
-    ) -> None:
+    def apply(self, reason: ShutdownReason, now: float, policy: CancelPolicy | None = None) -> None:
         """Apply the policy; where nobody is left to be signalled, only note why."""
         if self.applied_at is None:
             self.applied_at = now

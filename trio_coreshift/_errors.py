@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from ._status import describe_status
 
@@ -40,13 +40,17 @@ class CoreError(OSError):
 
     op: str
 
-    def __new__(cls, code: int, op: str, filename: str | bytes | None = None) -> CoreError:
+    if TYPE_CHECKING:
+
+        def __init__(self, code: int, op: str, filename: str | bytes | None = None) -> None: ...
+
+    def __new__(cls, code: int, op: str, filename: str | bytes | None = None) -> Self:
         """Make the subclass that fits ``code``."""
         # OSError fills itself from what its __new__ is given as long as no class of ours defines
         # __init__ as well (Objects/exceptions.c, oserror_use_init); so there is no __init__ here.
-        kind = _BY_ERRNO.get(code, cls) if cls is CoreError else cls
+        kind: Any = _BY_ERRNO.get(code, cls) if cls is CoreError else cls
         path = None if filename is None else os.fsdecode(filename)
-        self: CoreError = super().__new__(kind, code, os.strerror(code), path)
+        self: Self = super().__new__(kind, code, os.strerror(code), path)
         self.op = op
         return self
 
@@ -109,10 +113,13 @@ class OutputLimitError(CoreError):
     output: Output | None
     head: bytes
 
-    def __new__(cls, op: str, output: Output | None = None, head: bytes = b"") -> OutputLimitError:
+    if TYPE_CHECKING:
+
+        def __init__(self, op: str, output: Output | None = None, head: bytes = b"") -> None: ...
+
+    def __new__(cls, op: str, output: Output | None = None, head: bytes = b"") -> Self:
         """Make the error; its errno is EOVERFLOW."""
         self = super().__new__(cls, errno.EOVERFLOW, op)
-        assert isinstance(self, OutputLimitError)
         self.output = output
         self.head = head
         return self
@@ -135,10 +142,13 @@ class ProcessAbandonedError(CoreError):
     pid: int
     output: Output
 
-    def __new__(cls, output: Output) -> ProcessAbandonedError:
+    if TYPE_CHECKING:
+
+        def __init__(self, output: Output) -> None: ...
+
+    def __new__(cls, output: Output) -> Self:
         """Make the error; its errno is ETIMEDOUT."""
         self = super().__new__(cls, errno.ETIMEDOUT, "wait after SIGKILL")
-        assert isinstance(self, ProcessAbandonedError)
         self.pid = output.pid
         self.output = output
         return self
@@ -191,4 +201,3 @@ class ExitStatusError(subprocess.CalledProcessError):
             dots = "..." if len(result.stderr) > _STDERR_TAIL else ""
             text += f"; the end of its stderr:\n{dots}{tail}"
         return text
-

@@ -9,11 +9,14 @@ from __future__ import annotations
 import enum
 import math
 import signal
+from typing import TYPE_CHECKING
 
 import attrs
 
-from ._output import ShutdownReason
 from ._policy import CancelPolicy
+
+if TYPE_CHECKING:
+    from ._output import ShutdownReason
 
 _TERMINATE = (signal.SIGTERM, signal.SIGCONT)
 _KILL = (signal.SIGKILL,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import attrs
 
@@ -30,12 +31,12 @@ class ExecImage:
     cwd: bytes | None
 
 
-def _encode(value: object, what: str) -> bytes:
-    if not isinstance(value, (str, bytes, os.PathLike)):
-        msg = f"{what} must be str, bytes or a path, not {type(value).__name__}"
-        raise TypeError(msg)
+def _encode(value: StrOrBytesPath, what: str) -> bytes:
     try:
         encoded = os.fsencode(value)
+    except TypeError as exc:
+        msg = f"{what} must be str, bytes or a path, not {type(value).__name__}"
+        raise TypeError(msg) from exc
     except UnicodeEncodeError as exc:
         raise invalid(f"exec {what} not encodable") from exc
     if b"\0" in encoded:
@@ -65,7 +66,8 @@ def checked_env(env: EnvMapping | None) -> dict[str | bytes, StrOrBytesPath] | N
         msg = f"env must be a mapping or None, not {type(given).__name__}"
         raise TypeError(msg)
     result: dict[str | bytes, StrOrBytesPath] = {}
-    for key, value in given.items():
+    items = cast("Mapping[object, StrOrBytesPath]", given).items()
+    for key, value in items:
         if not isinstance(key, (str, bytes)):
             msg = f"env keys must be str or bytes, not {type(key).__name__}"
             raise TypeError(msg)

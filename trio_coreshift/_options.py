@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from . import _option_values as values
 from ._errors import invalid
 from ._exec_image import ExecImage, checked_argv, checked_cwd, checked_env, exec_image
 from ._policy import (
@@ -20,134 +19,20 @@ from ._policy import (
     ProcessGroup,
     SpawnBackend,
     SpawnFdPolicy,
-    distinct_descriptors,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ._option_values import Redirect, Sink
     from ._running import RunningProcess
-
-
-class HasFileno(Protocol):
-    """Anything with a file descriptor."""
-
-    def fileno(self) -> int:
-        """Return the descriptor's number."""
-        ...  # pragma: no cover - a protocol has no body to run
-
-
-Redirect = int | HasFileno | None
-Stdin = bytes | bytearray | memoryview | Redirect
-EarlyExit = Callable[[bytes], bool] | bytes | bytearray | memoryview
-Sink = Callable[[bytes], Awaitable[object]]
-Ready = Callable[["RunningProcess"], Awaitable[object]] | bytes | bytearray | memoryview
 
 _MIB: Final = 1024 * 1024
 _BACKGROUND_IO: Final = "background I/O capture not supported (wait must be true)"
-_T = TypeVar("_T")
 
 
-def _redirect(value: Any, name: str, *special: int) -> Redirect:
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        if value < 0 and value not in special:
-            raise invalid(f"spawn {name} invalid")
-        return value
-    if not callable(getattr(value, "fileno", None)):
-        msg = f"{name} cannot be a {type(value).__name__}"
-        raise TypeError(msg)
-    return value  # type: ignore[no-any-return]  # it has fileno(), which is all HasFileno says
-
-
-def _stdin(value: Stdin) -> bytes | Redirect:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return bytes(value)
-    return _redirect(value, "stdin", subprocess.PIPE, subprocess.DEVNULL)
-
-
-def _stdout(value: Redirect) -> Redirect:
-    return _redirect(value, "stdout", subprocess.PIPE, subprocess.DEVNULL)
-
-
-def _stderr(value: Redirect) -> Redirect:
-    return _redirect(value, "stderr", subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT)
-
-
-def _seconds(value: float, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        msg = f"{name} must be a number of seconds, not {type(value).__name__}"
-        raise TypeError(msg)
-    seconds = float(value)
-    if math.isnan(seconds) or seconds < 0:
-        raise invalid(f"spawn {name} invalid")
-    return seconds
-
-
-def _timeout(value: float | None) -> float | None:
-    return None if value is None else _seconds(value, "timeout")
-
-
-def _kill_grace(value: float) -> float:
-    return _seconds(value, "kill_grace")
-
-
-def _drain_grace(value: float | None) -> float | None:
-    return None if value is None else _seconds(value, "drain_grace")
-
-
-def _abandon_after(value: float | None) -> float | None:
-    return None if value is None else _seconds(value, "abandon_after")
-
-
-def _max_output(value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        msg = f"max_output must be a number of bytes, not {type(value).__name__}"
-        raise TypeError(msg)
-    if value < 0:
-        raise invalid("spawn max_output invalid")
-    return value
-
-
-def _pass_fds(fds: Iterable[int]) -> tuple[int, ...]:
-    result = distinct_descriptors(fds, "spawn pass_fds")
-    if any(fd < 3 for fd in result):  # noqa: PLR2004 - the standard streams have options of their own
-        raise invalid("spawn pass_fds invalid")
-    return result
-
-
-def _pattern(value: Any, name: str) -> Any:
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        if not bytes(value):
-            raise invalid(f"spawn {name} pattern empty")
-        return bytes(value)
-    if value is not None and not callable(value):
-        msg = f"{name} must be callable or a bytes pattern, not {type(value).__name__}"
-        raise TypeError(msg)
-    return value
-
-
-def _early_exit(value: EarlyExit | None) -> Callable[[bytes], bool] | bytes | None:
-    return _pattern(value, "early_exit")  # type: ignore[no-any-return]  # checked just there
-
-
-def _ready(value: Ready | None) -> Callable[[RunningProcess], Awaitable[object]] | bytes | None:
-    return _pattern(value, "ready")  # type: ignore[no-any-return]  # checked just there
-
-
-def _is_a(*kinds: type) -> Callable[[Any, attrs.Attribute[_T], _T], None]:
-    def check(_self: Any, attribute: attrs.Attribute[_T], value: _T) -> None:
-        if not isinstance(value, kinds):
-            names = " or ".join(kind.__name__ for kind in kinds)
-            msg = f"{attribute.name} must be {names}, not {type(value).__name__}"
-            raise TypeError(msg)
-
-    return check
-
-
-def _is_callable(_self: Any, attribute: attrs.Attribute[_T], value: _T) -> None:
-    if value is not None and not callable(value):
-        msg = f"{attribute.name} must be an async function, not {type(value).__name__}"
-        raise TypeError(msg)
+def _image(options: SpawnOptions) -> ExecImage:
+    return exec_image(options.argv, options.env, options.cwd)
 
 
 @attrs.frozen(repr=False)
@@ -193,52 +78,52 @@ class SpawnOptions:
     """
 
     argv: tuple[str | bytes, ...] = attrs.field(converter=checked_argv)
-    backend: SpawnBackend = attrs.field(kw_only=True, validator=_is_a(SpawnBackend))
+    backend: SpawnBackend = attrs.field(kw_only=True, validator=values.is_a(SpawnBackend))
     env: dict[str | bytes, Any] | None = attrs.field(
         kw_only=True, default=None, converter=checked_env
     )
     cwd: str | bytes | None = attrs.field(kw_only=True, default=None, converter=checked_cwd)
-    stdin: bytes | Redirect = attrs.field(kw_only=True, default=b"", converter=_stdin)
-    stdout: Redirect = attrs.field(kw_only=True, default=None, converter=_stdout)
-    stderr: Redirect = attrs.field(kw_only=True, default=None, converter=_stderr)
-    capture_stdout: bool = attrs.field(kw_only=True, default=False, validator=_is_a(bool))
-    capture_stderr: bool = attrs.field(kw_only=True, default=False, validator=_is_a(bool))
-    wait: bool = attrs.field(kw_only=True, default=True, validator=_is_a(bool))
+    stdin: bytes | Redirect = attrs.field(kw_only=True, default=b"", converter=values.stdin)
+    stdout: Redirect = attrs.field(kw_only=True, default=None, converter=values.stdout)
+    stderr: Redirect = attrs.field(kw_only=True, default=None, converter=values.stderr)
+    capture_stdout: bool = attrs.field(kw_only=True, default=False, validator=values.is_a(bool))
+    capture_stderr: bool = attrs.field(kw_only=True, default=False, validator=values.is_a(bool))
+    wait: bool = attrs.field(kw_only=True, default=True, validator=values.is_a(bool))
     pgroup: ProcessGroup = attrs.field(
-        kw_only=True, default=ProcessGroup(), validator=_is_a(ProcessGroup)
+        kw_only=True, default=ProcessGroup(), validator=values.is_a(ProcessGroup)
     )
-    max_output: int = attrs.field(kw_only=True, default=_MIB, converter=_max_output)
+    max_output: int = attrs.field(kw_only=True, default=_MIB, converter=values.max_output)
     overflow: OverflowPolicy = attrs.field(
-        kw_only=True, default=OverflowPolicy.DRAIN, validator=_is_a(OverflowPolicy)
+        kw_only=True, default=OverflowPolicy.DRAIN, validator=values.is_a(OverflowPolicy)
     )
-    timeout: float | None = attrs.field(kw_only=True, default=None, converter=_timeout)
+    timeout: float | None = attrs.field(kw_only=True, default=None, converter=values.timeout)
     cancel: CancelPolicy = attrs.field(
-        kw_only=True, default=CancelPolicy.KILL, validator=_is_a(CancelPolicy)
+        kw_only=True, default=CancelPolicy.KILL, validator=values.is_a(CancelPolicy)
     )
-    kill_grace: float = attrs.field(kw_only=True, default=2.0, converter=_kill_grace)
-    drain_grace: float | None = attrs.field(kw_only=True, default=None, converter=_drain_grace)
+    kill_grace: float = attrs.field(kw_only=True, default=2.0, converter=values.kill_grace)
+    drain_grace: float | None = attrs.field(
+        kw_only=True, default=None, converter=values.drain_grace
+    )
     abandon_after: float | None = attrs.field(
-        kw_only=True, default=None, converter=_abandon_after
+        kw_only=True, default=None, converter=values.abandon_after
     )
     fd_policy: SpawnFdPolicy = attrs.field(
         kw_only=True,
         default=CloexecOnly(),
-        validator=_is_a(CloexecOnly, CloseFrom3, Allowlist),
+        validator=values.is_a(CloexecOnly, CloseFrom3, Allowlist),
     )
-    pass_fds: tuple[int, ...] = attrs.field(kw_only=True, default=(), converter=_pass_fds)
+    pass_fds: tuple[int, ...] = attrs.field(kw_only=True, default=(), converter=values.pass_fds)
     early_exit: Callable[[bytes], bool] | bytes | None = attrs.field(
-        kw_only=True, default=None, converter=_early_exit
+        kw_only=True, default=None, converter=values.early_exit
     )
-    stdout_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=_is_callable)
-    stderr_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=_is_callable)
+    stdout_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=values.is_callable)
+    stderr_sink: Sink | None = attrs.field(kw_only=True, default=None, validator=values.is_callable)
     ready: Callable[[RunningProcess], Awaitable[object]] | bytes | None = attrs.field(
-        kw_only=True, default=None, converter=_ready
+        kw_only=True, default=None, converter=values.ready
     )
-    image: ExecImage = attrs.field(init=False, eq=False)
-
-    @image.default
-    def _encode_image(self) -> ExecImage:
-        return exec_image(self.argv, self.env, self.cwd)
+    image: ExecImage = attrs.field(
+        init=False, eq=False, default=attrs.Factory(_image, takes_self=True)
+    )
 
     def __attrs_post_init__(self) -> None:
         """Refuse combinations that could not be honoured."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -54,15 +54,16 @@ class OverflowPolicy(enum.Enum):
     """Read and discard to the end, then return with ``Output.truncated`` set."""
 
 
-def _leader(value: Any) -> int | None:
-    if value is None:
+def _leader(value: int | None) -> int | None:
+    given: object = value
+    if given is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        msg = f"leader must be an int or None, not {type(value).__name__}"
+    if isinstance(given, bool) or not isinstance(given, int):
+        msg = f"leader must be an int or None, not {type(given).__name__}"
         raise TypeError(msg)
-    if value < 0:
+    if given < 0:
         raise invalid("pgroup leader invalid")
-    return value
+    return given
 
 
 @attrs.frozen

@@ -35,21 +35,15 @@ class Process:
     __slots__ = ("__weakref__", "_child", "_exited")
 
     def __init__(self, pid: int) -> None:
-        if isinstance(pid, bool) or not isinstance(pid, int):
-            msg = f"pid must be an int, not {type(pid).__name__}"
+        given: object = pid
+        if isinstance(given, bool) or not isinstance(given, int):
+            msg = f"pid must be an int, not {type(given).__name__}"
             raise TypeError(msg)
         if pid <= 0:
             # To kill(2) 0 and negative numbers are groups.
             raise invalid("process pid invalid")
         self._exited: trio.Event | None = None
         self._child = Child(pid, owned=False)
-
-    @classmethod
-    def _of(cls, child: Child, exited: trio.Event) -> Process:
-        self = cls.__new__(cls)
-        self._child = child
-        self._exited = exited
-        return self
 
     def __del__(self) -> None:
         """Close the pidfd, unless it belongs to a supervisor."""
@@ -142,3 +136,11 @@ class Process:
     def _check(delivery: Delivery, op: str) -> None:
         if delivery is Delivery.REFUSED:
             raise CoreError(errno.EPERM, op)
+
+
+def owned_process(child: Child, exited: trio.Event) -> Process:
+    """The handle on a child that a supervisor reaps; it sets ``exited`` then."""
+    process = Process.__new__(Process)
+    process._child = child  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - a constructor
+    process._exited = exited  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    return process

@@ -64,7 +64,7 @@ class RunningProcess:
         "stdout",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - three of them are the streams
         self,
         owner: Owner,
         process: Process,
@@ -189,5 +189,3 @@ class RunningProcess:
             return LineIterator(source, bytes, max_line)
         check_encoding(encoding, errors)
         return LineIterator(source, lambda line: line.decode(encoding, errors), max_line)
-
-

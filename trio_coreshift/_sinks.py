@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._capture import Intake
-    from ._options import Sink
+    from ._option_values import Sink
 
 
 class SinkPump:

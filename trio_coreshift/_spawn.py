@@ -39,8 +39,8 @@ async def spawn(
         task_status: Given by ``nursery.start``.
 
     Returns:
-        How it went. A timeout is no error: see `Output.timed_out`. An exit code is none either:
-        see `Output.check`.
+        How it went. Neither a timeout (see `Output.timed_out`) nor an exit code other than 0 (see
+        `Output.check`) is an error.
 
     Raises:
         CoreError: The program could not be started: ``op`` says at what stage. For options that
@@ -81,7 +81,7 @@ def _check_unreachable(options: SpawnOptions) -> None:
 @asynccontextmanager
 @enable_ki_protection
 async def spawn_start(options: SpawnOptions) -> AsyncGenerator[RunningProcess, None]:
-    """Run a program around a block: ``async with spawn_start(options) as running:``.
+    """Run a program around the block of an ``async with``, whose target is `RunningProcess`.
 
     The block begins when the program runs and, where the options say so, is ready. It is left
     when the child is reaped, its group swept, every descriptor closed. At the end of the body the

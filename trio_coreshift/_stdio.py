@@ -11,7 +11,8 @@ from ._kernel.fds import FIRST_FREE, check_open, close_all, duplicate, make_pipe
 from ._policy import descriptor
 
 if TYPE_CHECKING:
-    from ._options import Redirect, SpawnOptions
+    from ._option_values import Redirect
+    from ._options import SpawnOptions
 
 _NAMES = ("stdin", "stdout", "stderr")
 

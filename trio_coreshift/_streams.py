@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from ._kernel.poller import Poller
     from ._launch import Launch
-    from ._options import Sink, SpawnOptions
+    from ._option_values import Sink
+    from ._options import SpawnOptions
 
 
 class ChildStreams:
@@ -206,8 +207,6 @@ def _nowhere(_chunk: bytes) -> None:
 def _intakes(options: SpawnOptions, budget: OutputBudget) -> tuple[Intake, Intake]:
     pattern = options.ready if isinstance(options.ready, bytes) else None
     return (
-        Intake(
-            Capture(budget) if options.capture_stdout else None, options.early_exit, pattern
-        ),
+        Intake(Capture(budget) if options.capture_stdout else None, options.early_exit, pattern),
         Intake(Capture(budget) if options.capture_stderr else None, None, pattern),
     )

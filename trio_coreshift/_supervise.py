@@ -8,7 +8,8 @@ What else may run, and only if asked for: a task for each sink, one for an async
 where there is no pidfd. They report here and are ended from here.
 
 `Supervisor.run` raises nothing until it is over: whatever hits the loop (Cancelled, Ctrl+C, the
-exception of a callback, a fault of ours) is kept, decides on the policy, and is `result`'s to raise.
+exception of a callback, a fault of ours) is kept, has the policy applied, and comes out of
+`result`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ._kernel.fds import close_all
 from ._kernel.poller import READ, is_readable
 from ._output import Output, ShutdownReason
 from ._policy import OverflowPolicy
-from ._process import Process
+from ._process import owned_process
 from ._reaper import destroy, reap_in_background
 from ._running import RunningProcess
 from ._signals import log
@@ -215,10 +216,9 @@ class Supervisor:
         try:
             async with trio.open_nursery() as self._nursery:
                 await self._loop()
-        except BaseException as exc:  # noqa: BLE001 - the tasks raise nothing: a late Ctrl+C
-            while isinstance(exc, BaseExceptionGroup):
-                exc = exc.exceptions[0]
-            self.keep(exc)
+        except BaseExceptionGroup as group:
+            # The tasks raise nothing, so this is a Ctrl+C that has hit the nursery's last step.
+            self.keep(group.exceptions[0])
 
     async def _loop(self) -> None:
         step = self._begin
@@ -382,10 +382,13 @@ class Supervisor:
         self._ending.form_group(trio.current_time())
         stdio = self._launch.stdio
         ends, stdio.stdin, stdio.stdout, stdio.stderr = (
-            (stdio.stdin, stdio.stdout, stdio.stderr), None, None, None
+            (stdio.stdin, stdio.stdout, stdio.stderr),
+            None,
+            None,
+            None,
         )
         stdin, stdout, stderr = (None if fd is None else FdStream(fd) for fd in ends)
-        process = Process._of(self._child, self._exited)  # noqa: SLF001 - its only other maker
+        process = owned_process(self._child, self._exited)
         self._running = RunningProcess(
             self, process, self._options.program, stdin=stdin, stdout=stdout, stderr=stderr
         )

@@ -6,8 +6,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from ._kernel import pidfd as _pidfd
-from ._kernel import procfs
+from ._kernel import pidfd as _pidfd, procfs
 from ._kernel.poller import READ
 
 if TYPE_CHECKING:

@@ -123,7 +123,7 @@ def _become_program(  # pragma: no cover - it runs in the child, where nothing m
             _put(source, target)
         stage = Stage.DESCRIPTORS
         for fd in plan.pass_fds:
-            os.set_inheritable(fd, True)
+            os.set_inheritable(fd, True)  # noqa: FBT003 - takes no keywords
         if plan.keep is not None:
             _close_all_but({*plan.keep, *plan.pass_fds, error_w})
         stage = Stage.SETSID
@@ -156,7 +156,7 @@ def _put(source: int | None, target: int) -> None:  # pragma: no cover - runs in
         source = os.open(os.devnull, os.O_RDWR)
     if source == target:
         # dup2 to itself does nothing, and would leave a close-on-exec flag set.
-        os.set_inheritable(target, True)
+        os.set_inheritable(target, True)  # noqa: FBT003 - takes no keywords
     else:
         os.dup2(source, target)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from trio_coreshift._exec_image import ExecImage
+if TYPE_CHECKING:
+    from trio_coreshift._exec_image import ExecImage
 
 DEVNULL: Final = subprocess.DEVNULL
 

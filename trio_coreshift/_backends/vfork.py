@@ -78,7 +78,7 @@ def _explain(code: int, plan: LaunchPlan) -> CoreError:
     failure = _errno_of(program)
     if failure == 0 and code == errno.ENOENT:
         return CoreError(code, "vfork child interpreter", _interpreter(program) or plan.path)
-    if failure == 0 and code in (errno.EPERM, errno.ESRCH) and plan.pgid is not None:
+    if failure != code and code in (errno.EPERM, errno.ESRCH) and plan.pgid is not None:
         return CoreError(code, "vfork child setpgid")
     if code == errno.EBADF:
         return CoreError(code, "vfork child dup2")
@@ -98,7 +98,7 @@ def _errno_of(path: bytes) -> int:
 def _interpreter(program: bytes) -> bytes | None:
     # execve(2): ENOENT is also what a script gets whose interpreter does not exist.
     try:
-        with open(program, "rb") as script:  # noqa: PTH123 - bytes, as the kernel takes them
+        with open(program, "rb") as script:
             head = script.read(256)
     except OSError:
         return None
@@ -106,5 +106,3 @@ def _interpreter(program: bytes) -> bytes | None:
         return None
     words = head[2:].split(b"\n", 1)[0].split()
     return words[0] if words else None
-
-

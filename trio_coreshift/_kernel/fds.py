@@ -64,7 +64,7 @@ def close_all(fds: Iterable[int]) -> None:
 
 def gaps(keep: Iterable[int]) -> tuple[list[tuple[int, int]], int]:
     """The ranges from 3 on that hold none of ``keep``, and where the open-ended one begins."""
-    ranges = []
+    ranges: list[tuple[int, int]] = []
     start = FIRST_FREE
     for fd in sorted(set(keep)):
         if fd > start:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import functools
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from trio_coreshift._errors import CoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SETPGROUP: Final = 0x02
 SETSIGDEF: Final = 0x04
@@ -57,7 +60,7 @@ def _library() -> ctypes.PyDLL:
 
 
 @functools.cache
-def _function(name: str) -> Any:
+def _function(name: str) -> Callable[..., int]:
     try:
         function = getattr(_library(), name)
     except AttributeError:
@@ -65,7 +68,7 @@ def _function(name: str) -> Any:
         raise CoreError(errno.ENOSYS, f"vfork {name}") from None
     function.argtypes = _PROTOTYPES[name]
     function.restype = ctypes.c_int
-    return function
+    return cast("Callable[..., int]", function)
 
 
 def _call(name: str, *args: object) -> None:
@@ -106,7 +109,7 @@ class FileActions:
     def __init__(self) -> None:
         self._actions = _ACTIONS()
 
-    def __enter__(self) -> FileActions:
+    def __enter__(self) -> Self:
         _call("posix_spawn_file_actions_init", self._actions)
         return self
 

@@ -13,8 +13,18 @@ from .fds import above_stdio
 # group whose id is the process's pid, also after that process is gone. Older kernels: EINVAL.
 _PROCESS_GROUP: Final = 4
 # No such call in the kernel or in Python, forbidden by seccomp, no descriptor or memory left.
-_UNAVAILABLE: Final = frozenset({errno.ENOSYS, errno.EPERM, errno.EMFILE, errno.ENFILE,
-                                 errno.ENOMEM, errno.EACCES, errno.ENODEV, errno.EINVAL})
+_UNAVAILABLE: Final = frozenset(
+    {
+        errno.ENOSYS,
+        errno.EPERM,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOMEM,
+        errno.EACCES,
+        errno.ENODEV,
+        errno.EINVAL,
+    }
+)
 
 
 def open_pidfd(pid: int) -> int | None:

@@ -20,19 +20,21 @@ _READS: Final = 4
 class PipeReader:
     """The read end of a pipe, read until its end.
 
+    Each chunk goes to ``take``; if that returns something true, it wants no more for now.
+
     Attributes:
         fd: The descriptor; None once it is closed.
     """
 
     __slots__ = ("_chunk", "_take", "fd")
 
-    def __init__(self, fd: int, take: Callable[[bytes], None]) -> None:
+    def __init__(self, fd: int, take: Callable[[bytes], object]) -> None:
         self.fd: int | None = fd
         self._take = take
         self._chunk = _CHUNK
 
     def read_some(self, reads: int = _READS) -> bool:
-        """Pass on what is there, in at most ``reads`` chunks; return whether the end was reached."""
+        """Pass on what is there, in at most ``reads`` chunks; return whether it was the end."""
         assert self.fd is not None
         for _ in range(reads):
             try:
@@ -41,8 +43,7 @@ class PipeReader:
                 return False
             if not chunk:
                 return True
-            self._take(chunk)
-            if len(chunk) < self._chunk:
+            if self._take(chunk) or len(chunk) < self._chunk:
                 # The pipe was emptied; if this was the end, the next event will say so.
                 return False
             self._grow()
@@ -60,7 +61,8 @@ class PipeReader:
             if not chunk:
                 return True
             left -= len(chunk)
-            self._take(chunk)
+            if self._take(chunk):
+                return False
         return False
 
     def _grow(self) -> None:

@@ -99,7 +99,6 @@ class Poller:
             self._epoll.close()
 
 
-
 def is_readable(fd: int) -> bool:
     """Whether ``fd`` is readable now."""
     poll = select.poll()

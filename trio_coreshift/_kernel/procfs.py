@@ -56,7 +56,7 @@ def killed_members(pgid: int) -> list[int]:
     The exit status in /proc/PID/stat is only shown to who may trace the process.
     """
     wanted = b"%d" % pgid
-    found = []
+    found: list[int] = []
     for name in os.listdir("/proc"):
         fields = _stat_fields(name) if name.isdigit() else None
         if fields is None or len(fields) <= _EXIT_CODE or fields[_PGRP] != wanted:
