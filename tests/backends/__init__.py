@@ -1,0 +1,1 @@
+"""What every backend promises, and what only one of them does."""

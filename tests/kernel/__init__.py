@@ -1,0 +1,1 @@
+"""The synchronous layer below trio."""
