@@ -116,12 +116,7 @@ class Ending:
             return False
         if isinstance(self._target, ProcessTarget) or self._escalation.stage is Stage.ENDED:
             return True
-        if self._target.is_empty():
-            return True
-        try:
-            return not self._target.survivors()
-        except OSError:
-            return False
+        return self._target.is_empty() or not self._may_survive(self._target)
 
     def _send(self, signals: Iterable[int], now: float) -> None:
         self._record.send(
@@ -135,13 +130,18 @@ class Ending:
             self.settled_at = None
             self.settle(now)
 
-    def tick(self, now: float) -> None:
-        """Do what is due at ``now``."""
+    def tick(self, now: float) -> bool:
+        """Do what is due at ``now``; return whether that was to apply the policy."""
+        applied = False
         if now >= self._escalation.deadline:
+            if self._escalation.stage is Stage.LINGERING and self.applied_at is None:
+                self.applied_at = now
+                applied = True
             self._send(self._escalation.tick(now), now)
         if (self.look_again or now >= self._watch.look_at) and self.settled_at is None:
             self.look_again = False
             self.settle(now)
+        return applied
 
     def _survivor_ended(self) -> None:
         self.look_again = True
@@ -188,11 +188,19 @@ class Ending:
         # 1. Reap the child, whose zombie would count as a member. 2. Ask the kernel, through the
         # pidfd, whether anybody is left: mostly nobody is, and that was all. 3. Only then look.
         self._child.poll()
-        if target.is_empty() or not target.survivors():
+        if target.is_empty() or not self._may_survive(target):
             self._all_gone(now)
             return
-        self._send(self._escalation.kill(ShutdownReason.SWEEP, now), now)
+        signals = self._escalation.kill(ShutdownReason.SWEEP, now)
         self._warn_of_sweep(target)
+        self._send(signals, now)
+
+    @staticmethod
+    def _may_survive(target: GroupTarget) -> bool:
+        try:
+            return bool(target.survivors())
+        except OSError:
+            return True  # there is no telling, so they get the signal
 
     def _sweep_unseen(self, target: GroupTarget, now: float) -> None:
         # Without the group flag of pidfds the number is only safe while the child is unreaped,

@@ -317,8 +317,8 @@ class Supervisor:
             self._timeout_at = math.inf
             self._timed_out = True
             self._apply(ShutdownReason.TIMEOUT)
-        if now >= self._ending.deadline or self._ending.look_again:
-            self._ending.tick(now)
+        if (now >= self._ending.deadline or self._ending.look_again) and self._ending.tick(now):
+            self._policy_applied()
         if now >= self._drain_deadline() or self._ending.abandoned:
             self._finished_streams = True
             self._streams.finish()
@@ -439,6 +439,9 @@ class Supervisor:
             self._read_report()  # so that, if the program runs, its group is signalled
         # The signal first: closing a pipe first could make the child die of SIGPIPE instead.
         self._ending.apply(reason, trio.current_time(), policy)
+        self._policy_applied()
+
+    def _policy_applied(self) -> None:
         if self._running is not None and self._running.stdin is not None:
             self._running.stdin.close()
         self._streams.limit_sinks(self._options.kill_grace)
