@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # How long `destroy` blocks for a child to die of SIGKILL before it leaves it to a thread.
 _PATIENCE = 0.2
+# Seconds between two looks at a child that nothing else tells about.
+_LOOK_AGAIN = 0.1
 
 
 def reap_in_background(child: Child, ended: Callable[[], object]) -> None:
@@ -48,6 +50,10 @@ async def _reap(child: Child, ended: Callable[[], object]) -> None:
     except trio.Cancelled:
         reap_in_thread(child.pid)
         raise
+    except OSError:
+        # It cannot be watched (no memory for it in the kernel). An error must not leave a system
+        # task, or the whole run goes down.
+        reap_in_thread(child.pid)
     finally:
         child.close()
 
@@ -59,8 +65,13 @@ async def _wait_for_exit(child: Child) -> None:
             return
         # Readable but not to be reaped: a tracer is in between. The thread waits for the reaping.
     exited = trio.Event()
-    call_at_exit(child.pid, exited.set)
-    await exited.wait()
+    try:
+        call_at_exit(child.pid, exited.set)
+    except RuntimeError:
+        # Not even a thread can be had: what is left is to look again and again.
+        await trio.sleep(_LOOK_AGAIN)
+    else:
+        await exited.wait()
 
 
 def reap_in_thread(pid: int) -> None:
@@ -70,7 +81,9 @@ def reap_in_thread(pid: int) -> None:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, 0)
 
-    threading.Thread(target=wait, name=f"trio_coreshift reaps {pid}", daemon=True).start()
+    # Where no thread can be had, the child's zombie stays until this process ends.
+    with contextlib.suppress(RuntimeError):
+        threading.Thread(target=wait, name=f"trio_coreshift reaps {pid}", daemon=True).start()
 
 
 def destroy(child: Child, target: Target) -> None:

@@ -13,6 +13,8 @@ from ._sinks import SinkPump
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from trio.lowlevel import FdStream
+
     from ._kernel.poller import Poller
     from ._launch import Launch
     from ._option_values import Sink
@@ -40,7 +42,7 @@ class ChildStreams:
         self._changed = changed
         self._failed = failed
         self._poller: Poller = launch.poller
-        self._readers: list[PipeReader] = []
+        self._readers: dict[PipeReader, Intake] = {}
         self._discarded: list[PipeReader] = []
         self._feeder: PipeFeeder | None = None
         self._stdout_end: PipeReader | SinkPump | None = None
@@ -57,7 +59,7 @@ class ChildStreams:
         if isinstance(options.stdin, bytes) and stdio.stdin is not None:
             fd, stdio.stdin = stdio.stdin, None
             self._feeder = PipeFeeder(fd, launch.stdin_rest)
-            self._poller.add(fd, WRITE, self._feed)
+            self._watch(self._feeder, WRITE, self._feed)
         if options.capture_stdout or options.stdout_sink is not None:
             assert stdio.stdout is not None
             fd, stdio.stdout = stdio.stdout, None
@@ -73,7 +75,6 @@ class ChildStreams:
             self.pumps.append(pump)
             return pump
         reader = PipeReader(fd, intake.take)
-        self._readers.append(reader)
 
         def read() -> None:
             if reader.fd is not None and reader.read_some():
@@ -81,8 +82,18 @@ class ChildStreams:
                 self._drop(reader)
                 self._just_ended = self.done
 
-        self._poller.add(fd, READ, read)
+        self._watch(reader, READ, read)
+        self._readers[reader] = intake
         return reader
+
+    def _watch(self, end: PipeReader | PipeFeeder, event: int, handler: Callable[[], None]) -> None:
+        assert end.fd is not None
+        try:
+            self._poller.add(end.fd, event, handler)
+        except OSError:
+            # Nobody would ever read it, or close it.
+            end.close()
+            raise
 
     def _feed(self) -> None:
         if self._feeder is not None and self._feeder.fd is not None and self._feeder.write_some():
@@ -157,9 +168,9 @@ class ChildStreams:
 
     def finish(self) -> None:
         """Take what is in the pipes now and close them; someone else holds their other ends."""
-        for reader in self._readers:
+        for reader, intake in self._readers.items():
             if reader.fd is not None:
-                reader.read_rest()
+                intake.complete = reader.read_rest()
                 self._drop(reader)
         for pump in self.pumps:
             pump.finish()
@@ -169,23 +180,23 @@ class ChildStreams:
         for pump in self.pumps:
             pump.limit_calls(grace)
 
-    def discard(self, fd: int) -> None:
-        """Read the caller's pipe to nowhere, until `stop_discarding`.
+    def discard(self, stream: FdStream) -> None:
+        """Read the caller's pipe to nowhere, until `stop_discarding` or the caller closes it.
 
         Raises:
             OSError: It cannot be watched.
         """
         # A duplicate: the caller's own may be closed, and its number used again, at any time.
-        reader = PipeReader(duplicate(fd, "discard dup"), _nowhere)
-        self._discarded.append(reader)
+        reader = PipeReader(duplicate(stream.fileno(), "discard dup"), _nowhere)
 
         def read() -> None:
-            # Closed if, in the same turn, the child was seen to have ended.
-            if reader.fd is not None and reader.read_some():
+            # Closed if, in the same turn, the child was seen to have ended. Where the caller has
+            # closed it, a child that goes on writing gets SIGPIPE, as it would have without us.
+            if reader.fd is not None and (stream.fileno() < 0 or reader.read_some()):
                 self._drop(reader)
 
-        assert reader.fd is not None
-        self._poller.add(reader.fd, READ, read)
+        self._watch(reader, READ, read)
+        self._discarded.append(reader)
 
     def stop_discarding(self) -> None:
         """Leave the caller's pipes alone again."""

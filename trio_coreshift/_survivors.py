@@ -52,9 +52,13 @@ class SurvivorWatch:
         except ProcessLookupError:
             return False
         # Looked at after the opening: the number may have been given to someone else before.
-        if not procfs.is_living_member(pid, pgid):
-            if fd is not None:
+        lives = False
+        try:
+            lives = procfs.is_living_member(pid, pgid)
+        finally:
+            if not lives and fd is not None:
                 os.close(fd)
+        if not lives:
             return False
         if fd is None or not self._add(fd):
             self.look_at = now + _LOOK_AGAIN

@@ -69,7 +69,7 @@ class UnreadStreams:
 
     def _take(self, stream: FdStream) -> None:
         try:
-            self._discard.discard(stream.fileno())
+            self._discard.discard(stream)
         except OSError:
             # It cannot be watched (no descriptor left for an epoll): the child gets SIGPIPE.
             stream.close()

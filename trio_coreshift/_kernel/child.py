@@ -130,6 +130,8 @@ class Child:
                 # Only our own child's number is safe, though: others may be reaped by now.
                 if isinstance(exc, PermissionError) and not self._owned:
                     return Delivery.REFUSED
+        if self._taken():
+            return Delivery.GONE
         return self._kill(os.kill, self.pid, number)
 
     def leads_a_group(self) -> bool:
@@ -150,9 +152,18 @@ class Child:
 
     def signal_group(self, pgid: int, number: int) -> Delivery:
         """Signal group ``pgid``, of which it is a member, while its zombie pins the number."""
-        if self.reaped:
+        if self.reaped or self._taken():
             return Delivery.GONE
         return self._kill(os.killpg, pgid, number)
+
+    def _taken(self) -> bool:
+        # Somebody else may have reaped it (waitpid(-1)), and the number is not pinned any more.
+        if self._owned:
+            try:
+                os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            except ChildProcessError:
+                return True
+        return False
 
     @staticmethod
     def _deliver(send: Callable[[int, int], None], to: int, number: int) -> Delivery:

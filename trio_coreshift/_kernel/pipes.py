@@ -52,7 +52,8 @@ class PipeReader:
     def read_rest(self) -> bool:
         """Pass on what is in the pipe now and no more; return whether the end was reached."""
         assert self.fd is not None
-        left = fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ)
+        # One byte more than it can hold, so that its end is seen behind a full pipe, too.
+        left = fcntl.fcntl(self.fd, fcntl.F_GETPIPE_SZ) + 1
         while left > 0:
             try:
                 chunk = os.read(self.fd, min(left, self._chunk))

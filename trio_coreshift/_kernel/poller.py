@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 from typing import TYPE_CHECKING, Final
 
@@ -33,9 +34,10 @@ class Poller:
     @property
     def fd(self) -> int | None:
         """What to wait for to become readable; None: there is no member."""
-        if self._epoll is not None and self._handlers:
-            return self._epoll.fileno()
-        return self._lone
+        if self._lone is not None or not self._handlers:
+            return self._lone
+        assert self._epoll is not None
+        return self._epoll.fileno()
 
     def prepare(self) -> None:
         """Open the epoll descriptor now, so that a lack of descriptors shows up here.
@@ -80,7 +82,8 @@ class Poller:
         if fd == self._lone:
             self._lone = None
         elif self._epoll is not None:
-            self._epoll.unregister(fd)
+            with contextlib.suppress(OSError):  # it is not there: nothing is left to be done
+                self._epoll.unregister(fd)
 
     def ready(self) -> list[Callable[[], None]]:
         """The handlers of what is ready now; does not wait."""
