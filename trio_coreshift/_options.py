@@ -134,7 +134,7 @@ class SpawnOptions:
 
     @property
     def program(self) -> str:
-        """``argv[0]`` as text: the only argument that is ever logged or shown."""
+        """The program as text, which is ``argv[0]``: the only argument that is logged or shown."""
         program = self.argv[0]
         return program if isinstance(program, str) else program.decode(errors="replace")
 
