@@ -22,7 +22,16 @@ PACKAGE = "trio_coreshift"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)  # from the classifiers
 FAIL_UNDER = 90
-TYPED = (PACKAGE, "tests", "typing_tests", "examples", "conftest.py", "docs/conf.py", "noxfile.py")
+TYPED = (
+    PACKAGE,
+    "tests",
+    "typing_tests",
+    "examples",
+    "benchmarks",
+    "conftest.py",
+    "docs/conf.py",
+    "noxfile.py",
+)
 
 
 def install(session: nox.Session, *groups: str) -> None:
