@@ -203,8 +203,16 @@ async def test_async_check_may_read_the_streams_it_is_given(backend: SpawnBacken
             if line == "line 1":
                 return
 
-    options = SpawnOptions(child("print_lines", 4), backend=backend, stdout=PIPE, ready=greeted)
+    options = SpawnOptions(
+        child("emit", b"line 0\nline 1\nline 2\nli".hex(), b"ne 3\n".hex()),
+        backend=backend,
+        stdin=PIPE,
+        stdout=PIPE,
+        ready=greeted,
+    )
     async with spawn_start(options) as running:
+        assert running.stdin is not None
+        await running.stdin.send_all(b"\n")
         assert [line async for line in running.lines()] == ["line 2", "line 3"]
 
 
