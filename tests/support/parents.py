@@ -10,7 +10,7 @@ from typing import Any
 import trio_coreshift
 
 _PARENTS = Path(__file__).parent.parent / "parents"
-_PACKAGE = Path(trio_coreshift.__file__).parent.parent
+_PATH = (Path(trio_coreshift.__file__).parent.parent, Path(__file__).parent.parent.parent)
 
 
 def parent(name: str, *args: object, flags: tuple[str, ...] = ()) -> Any:  # noqa: ANN401 - JSON can be anything
@@ -26,7 +26,7 @@ def parent(name: str, *args: object, flags: tuple[str, ...] = ()) -> Any:  # noq
         (sys.executable, *flags, str(program), *map(str, args)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(_PACKAGE)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, _PATH))},
         timeout=50,
         check=False,
     )
