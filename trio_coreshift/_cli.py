@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ._running import RunningProcess
 
 _LOOKUP: Final = "exec path lookup"
+_INTERPRETER: Final = "vfork child interpreter"
 # The stages at which a failure is the program's and not ours.
 _EXEC_OPS: Final = frozenset(
     {
@@ -42,7 +43,7 @@ _EXEC_OPS: Final = frozenset(
         "fork child execve",
         "posix_spawn",
         "vfork child execve",
-        "vfork child interpreter",
+        _INTERPRETER,
     }
 )
 _NO_RESOURCES: Final = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
@@ -128,9 +129,10 @@ def _failure(exc: Exception, options: SpawnOptions) -> int:
         return FAILED
     if exc.errno != errno.ENOENT:
         return NOT_RUNNABLE
-    # ENOENT is also what a script gets whose interpreter does not exist.
+    # ENOENT is also what a script gets whose interpreter does not exist; one backend says so.
     program = Path(os.fsdecode(options.cwd or ""), exc.filename or "")
-    return NOT_RUNNABLE if exc.op != _LOOKUP and program.exists() else NOT_FOUND
+    found = exc.op == _INTERPRETER or (exc.op != _LOOKUP and program.exists())
+    return NOT_RUNNABLE if found else NOT_FOUND
 
 
 def _run(settings: Settings) -> int:
