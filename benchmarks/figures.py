@@ -110,7 +110,9 @@ class Figure:
         baseline = self.baseline
         return {
             **attrs.asdict(self),
-            "medians": {name: statistics.median(each) for name, each in self.samples.items()},
+            "medians": {
+                name: statistics.median(each) for name, each in self.samples.items() if each
+            },
             "ratios": {
                 name: {"all": self.ratios(name, baseline), **attrs.asdict(ratio)}
                 for name in self.samples
