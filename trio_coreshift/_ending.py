@@ -7,6 +7,7 @@ is seen of the child and of the survivors.
 
 from __future__ import annotations
 
+import math
 import signal
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,11 @@ class Ending:
         look_again: A survivor has ended: `tick` is to be called to see what is left.
     """
 
+    # Only what a group is waited for needs these.
+    look_again = False
+    _doomed: list[int] | None = None
+    _survivors: SurvivorWatch | None = None
+
     def __init__(self, options: SpawnOptions, child: Child, poller: Poller, started: float) -> None:
         self.settled_at: float | None = None
         self.applied_at: float | None = None
@@ -47,9 +53,7 @@ class Ending:
         self._escalation = Escalation(options.cancel, options.kill_grace, options.abandon_after)
         self._record = SignalRecord(options.program)
         self._target: ProcessTarget | GroupTarget = ProcessTarget(child)
-        self._watch = SurvivorWatch(poller, self._survivor_ended)
-        self._doomed: list[int] | None = None
-        self.look_again = False
+        self._poller = poller
 
     def form_group(self, now: float) -> None:
         """The program runs, so its group exists: from here on the group is the target."""
@@ -81,7 +85,21 @@ class Ending:
     @property
     def deadline(self) -> float:
         """When `tick` has something to do."""
-        return min(self._escalation.deadline, self._watch.look_at)
+        return min(self._escalation.deadline, self._look_at)
+
+    @property
+    def _look_at(self) -> float:
+        return math.inf if self._survivors is None else self._survivors.look_at
+
+    @property
+    def _watch(self) -> SurvivorWatch:
+        if self._survivors is None:
+            self._survivors = SurvivorWatch(self._poller, self._survivor_ended)
+        return self._survivors
+
+    def _stop_watching(self) -> None:
+        if self._survivors is not None:
+            self._survivors.stop()
 
     def shutdown(self) -> Shutdown | None:
         """The record for `Output`."""
@@ -138,7 +156,7 @@ class Ending:
                 self.applied_at = now
                 applied = True
             self._send(self._escalation.tick(now), now)
-        if (self.look_again or now >= self._watch.look_at) and self.settled_at is None:
+        if (self.look_again or now >= self._look_at) and self.settled_at is None:
             self.look_again = False
             self.settle(now)
         return applied
@@ -228,12 +246,12 @@ class Ending:
     def _all_gone(self, now: float) -> None:
         self.settled_at = now
         self._escalation.end()
-        self._watch.stop()
+        self._stop_watching()
         self._child.pinned = False
         self._child.poll()
 
     def close(self) -> None:
         """Let go of the group's number and of the last survivor; reap the child if it has ended."""
-        self._watch.stop()
+        self._stop_watching()
         self._child.pinned = False
         self._child.poll()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeVar, cast
 
 import attrs
 
@@ -12,6 +12,35 @@ from ._errors import invalid
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 EnvMapping = Mapping[str, StrOrBytesPath] | Mapping[bytes, StrOrBytesPath]
+_Arg = TypeVar("_Arg", covariant=True)
+
+
+class Arguments(Protocol[_Arg]):
+    """A sequence that is not itself a string.
+
+    To a type checker a str is a ``Sequence[str]``, too. What tells it apart is that only strings
+    may be asked for in it, where a list or a tuple can be asked for any object.
+    """
+
+    def __contains__(self, value: object, /) -> bool:
+        """Whether ``value`` is one of them."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+    def __getitem__(self, index: int, /) -> _Arg:
+        """The one at ``index``."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+    def __iter__(self) -> Iterator[_Arg]:
+        """All of them, in order."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+    def __len__(self) -> int:
+        """How many they are."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+    def index(self, value: Any, /) -> int:  # noqa: ANN401 - lists and tuples do not agree on it
+        """Where ``value`` is; sets and mappings, which have no order of arguments, lack it."""
+        ...  # pragma: no cover - a protocol has no body to run
 
 
 @attrs.frozen
@@ -44,10 +73,11 @@ def _encode(value: StrOrBytesPath, what: str) -> bytes:
     return encoded
 
 
-def checked_argv(argv: Sequence[StrOrBytesPath]) -> tuple[str | bytes, ...]:
+def checked_argv(argv: Arguments[StrOrBytesPath]) -> tuple[str | bytes, ...]:
     """Refuse a bare string, an empty vector, an empty program and what exec cannot take."""
-    if isinstance(argv, (str, bytes, bytearray, memoryview, os.PathLike)):
-        msg = f"argv must be a sequence of arguments, not one {type(argv).__name__}"
+    given: object = argv
+    if isinstance(given, (str, bytes, bytearray, memoryview, os.PathLike)):
+        msg = f"argv must be a sequence of arguments, not one {type(given).__name__}"
         raise TypeError(msg)
     result = tuple(argv)
     if not result or not _encode(result[0], "argv"):

@@ -74,10 +74,10 @@ class RunningProcess:
         stdout: trio.lowlevel.FdStream | None,
         stderr: trio.lowlevel.FdStream | None,
     ) -> None:
-        self.process = process
-        self.stdin = stdin
-        self.stdout = stdout
-        self.stderr = stderr
+        self.process: Final[Process] = process
+        self.stdin: Final[trio.lowlevel.FdStream | None] = stdin
+        self.stdout: Final[trio.lowlevel.FdStream | None] = stdout
+        self.stderr: Final[trio.lowlevel.FdStream | None] = stderr
         self._owner = owner
         self._program = program
         self._sources: dict[str, LineSource] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import trio
@@ -11,10 +11,10 @@ from trio.lowlevel import enable_ki_protection
 
 from ._errors import invalid
 from ._launch import launch
-from ._supervise import Supervisor
+from ._supervise import Supervisor, is_cancellation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from types import TracebackType
 
     from ._options import SpawnOptions
     from ._output import Output
@@ -78,9 +78,7 @@ def _check_unreachable(options: SpawnOptions) -> None:
         raise invalid("spawn ready needs nursery.start or spawn_start")
 
 
-@asynccontextmanager
-@enable_ki_protection
-async def spawn_start(options: SpawnOptions) -> AsyncGenerator[RunningProcess, None]:
+def spawn_start(options: SpawnOptions) -> AbstractAsyncContextManager[RunningProcess]:
     """Run a program around the block of an ``async with``, whose target is `RunningProcess`.
 
     The block begins when the program runs and, where the options say so, is ready. It is left
@@ -102,47 +100,86 @@ async def spawn_start(options: SpawnOptions) -> AsyncGenerator[RunningProcess, N
         that the body can no longer read is discarded, so that the child can end. A second
         exception, Ctrl+C for instance, sends SIGKILL at once.
     """
-    if not options.wait:
-        raise invalid("spawn_start needs wait")
-    block = _Block(Supervisor(await launch(options), shielded=True))
-    try:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(block.run)
-            try:
-                running = await block.started()
-                if running is not None:
-                    with trio.CancelScope() as body:
-                        block.supervisor.on_failure = body.cancel
-                        yield running
-            except BaseException as exc:  # noqa: BLE001 - raised when the child is gone
-                block.interrupted(exc)
-            else:
-                block.ended()
-            await block.see_through()
-            # A cancellation of the few steps left would come out of the nursery in a group.
-            nursery.cancel_scope.shield = True
-    except BaseExceptionGroup as group:
-        # Our tasks raise nothing, so this is a Ctrl+C that has hit the nursery's last step.
-        raise group.exceptions[0] from None
-    block.raise_error()
-    _outcome(block.supervisor)
+    return _Block(options)
 
 
-class _Block:
-    """One ``async with spawn_start(...)``: the supervisor beside the body."""
+class _Block(AbstractAsyncContextManager["RunningProcess"]):
+    """One ``async with spawn_start(...)``: the supervisor beside the body.
 
-    def __init__(self, supervisor: Supervisor) -> None:
-        self.supervisor = supervisor
-        supervisor.on_started = self._on_started
+    A class and not a generator under `contextlib.asynccontextmanager`: Ctrl+C can hit the frames
+    of contextlib, and then the generator would never go on and never end its child.
+    """
+
+    def __init__(self, options: SpawnOptions) -> None:
+        self._options = options
+        self._body = trio.CancelScope()
         self._started = trio.Event()
+        self._supervisor: Supervisor | None = None
+        self._nursery: AbstractAsyncContextManager[trio.Nursery] | None = None
         self._running: RunningProcess | None = None
         self._error: BaseException | None = None
 
     @enable_ki_protection
-    async def run(self) -> None:
-        """Run the supervisor in a task of its own."""
+    async def __aenter__(self) -> RunningProcess:
+        """Start the program and wait until it is ready."""
+        if not self._options.wait:
+            raise invalid("spawn_start needs wait")
+        supervisor = Supervisor(
+            await launch(self._options), on_started=self._on_started, shielded=True
+        )
+        self._supervisor = supervisor
+        self._nursery = trio.open_nursery()
+        nursery = await self._nursery.__aenter__()
+        nursery.start_soon(self._run)
         try:
-            await self.supervisor.run()
+            await self._started.wait()
+        except BaseException as exc:  # noqa: BLE001 - raised when the child is gone
+            self._interrupted(exc)
+        if self._running is None or self._error is not None:
+            await self._end()
+            self._raise()
+        assert self._running is not None, "a child that has not become ready is an error"
+        self._body.__enter__()
+        supervisor.on_failure = self._body.cancel
+        if supervisor.failure is not None:
+            self._body.cancel()
+        return self._running
+
+    @enable_ki_protection
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Wait until nothing of the child is left; end it first where the body has failed."""
+        assert self._nursery is not None
+        error = exc
+        try:
+            if self._body.__exit__(kind, exc, traceback):
+                error = None
+        except BaseException as rest:  # noqa: BLE001 - what the scope has left of a group
+            error = rest
+        if error is None:
+            self._close_streams()
+        else:
+            self._interrupted(error)
+        await self._end()
+        try:
+            self._raise()
+        except BaseException as outcome:
+            if outcome is exc:
+                return False
+            raise
+        finally:
+            del error
+        return True
+
+    @enable_ki_protection
+    async def _run(self) -> None:
+        assert self._supervisor is not None
+        try:
+            await self._supervisor.run()
         finally:
             self._started.set()
 
@@ -150,31 +187,30 @@ class _Block:
         self._running = running
         self._started.set()
 
-    async def started(self) -> RunningProcess | None:
-        """Wait for the program to run; None: it never will, or ended before it was ready."""
-        await self._started.wait()
-        return self._running
-
-    def ended(self) -> None:
-        """The body has ended by itself."""
-        self._close_streams()
-
-    def interrupted(self, exc: BaseException) -> None:
-        """The body, or the waiting for its child, has ended with ``exc``."""
-        if self._error is None or not isinstance(exc, trio.Cancelled):
+    def _interrupted(self, exc: BaseException) -> None:
+        # The body, or the waiting for its child, has ended with `exc`.
+        assert self._supervisor is not None
+        if self._error is None or not is_cancellation(exc):
             self._error = exc
-        self.supervisor.interrupt(exc)
-        self.supervisor.abandon_streams(at_once=True)
+        self._supervisor.interrupt(exc)
+        self._supervisor.abandon_streams(at_once=True)
 
-    async def see_through(self) -> None:
-        """Wait until nothing of the child is left."""
-        while self.supervisor.output is None:
+    async def _end(self) -> None:
+        # Wait until nothing of the child, and none of our tasks, is left.
+        assert self._supervisor is not None
+        assert self._nursery is not None
+        while not self._supervisor.done:
             try:
                 with trio.CancelScope(shield=self._error is not None):
-                    await self.supervisor.wait_done()
+                    await self._supervisor.wait_done()
             except BaseException as exc:  # noqa: BLE001 - raised when the child is gone
-                self.interrupted(exc)
+                self._interrupted(exc)
         self._close_streams()
+        try:
+            await self._nursery.__aexit__(None, None, None)
+        except BaseExceptionGroup as group:
+            # Our tasks raise nothing, so this is a Ctrl+C that has hit the nursery's last step.
+            self._error = group.exceptions[0]
 
     def _close_streams(self) -> None:
         # stdin first: a child that waits for input sees its end before its output breaks.
@@ -184,13 +220,16 @@ class _Block:
                 if stream is not None:
                     stream.close()
 
-    def raise_error(self) -> None:
-        """Raise what has ended the body, unless it is a mere cancellation and there is worse."""
+    def _raise(self) -> None:
+        # What has ended the body, unless it is a mere cancellation and there is worse.
+        assert self._supervisor is not None
         error, self._error = self._error, None
+        supervisor, self._supervisor = self._supervisor, None
         try:
-            if error is not None and not isinstance(error, trio.Cancelled):
+            if error is not None and not is_cancellation(error):
                 raise error
             if error is not None:
-                self.supervisor.keep(error)
+                supervisor.keep(error)
+            _outcome(supervisor)
         finally:
-            del error
+            del error, supervisor

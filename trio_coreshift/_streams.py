@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from ._kernel.poller import Poller
     from ._launch import Launch
-    from ._option_values import Sink
     from ._options import SpawnOptions
 
 
@@ -29,18 +28,10 @@ class ChildStreams:
         pumps: The tees; each wants a task of its own.
     """
 
-    def __init__(
-        self,
-        launch: Launch,
-        *,
-        changed: Callable[[], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
+    def __init__(self, launch: Launch) -> None:
         options = launch.options
         self.budget = OutputBudget(options.max_output)
         self.pumps: list[SinkPump] = []
-        self._changed = changed
-        self._failed = failed
         self._poller: Poller = launch.poller
         self._readers: dict[PipeReader, Intake] = {}
         self._discarded: list[PipeReader] = []
@@ -49,8 +40,19 @@ class ChildStreams:
         self._just_ended = False
         self._intakes = _intakes(options, self.budget)
 
-    def adopt(self, launch: Launch) -> None:
+    def adopt(
+        self,
+        launch: Launch,
+        *,
+        changed: Callable[[], None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
         """Take over the pipes of ``launch`` that are ours, and watch them.
+
+        Args:
+            launch: Whose pipes they are.
+            changed: Called by a tee when there is something to be looked at.
+            failed: Called by a tee with the exception of a callback.
 
         Raises:
             OSError: One cannot be watched. Those not taken over stay where they were.
@@ -63,17 +65,26 @@ class ChildStreams:
         if options.capture_stdout or options.stdout_sink is not None:
             assert stdio.stdout is not None
             fd, stdio.stdout = stdio.stdout, None
-            self._stdout_end = self._collect(fd, self._intakes[0], options.stdout_sink)
+            if options.stdout_sink is None:
+                self._stdout_end = self._read(fd, self._intakes[0])
+            else:
+                self._stdout_end = SinkPump(
+                    fd, self._intakes[0], options.stdout_sink, changed=changed, failed=failed
+                )
+                self.pumps.append(self._stdout_end)
         if options.capture_stderr or options.stderr_sink is not None:
             assert stdio.stderr is not None
             fd, stdio.stderr = stdio.stderr, None
-            self._collect(fd, self._intakes[1], options.stderr_sink)
+            if options.stderr_sink is None:
+                self._read(fd, self._intakes[1])
+            else:
+                self.pumps.append(
+                    SinkPump(
+                        fd, self._intakes[1], options.stderr_sink, changed=changed, failed=failed
+                    )
+                )
 
-    def _collect(self, fd: int, intake: Intake, sink: Sink | None) -> PipeReader | SinkPump:
-        if sink is not None:
-            pump = SinkPump(fd, intake, sink, changed=self._changed, failed=self._failed)
-            self.pumps.append(pump)
-            return pump
+    def _read(self, fd: int, intake: Intake) -> PipeReader:
         reader = PipeReader(fd, intake.take)
 
         def read() -> None:
@@ -103,13 +114,12 @@ class ChildStreams:
         if reader.fd is not None:
             self._poller.remove(reader.fd)
             reader.close()
+            self._readers.pop(reader, None)
 
     @property
     def done(self) -> bool:
         """Whether every pipe that is collected is closed."""
-        return all(reader.fd is None for reader in self._readers) and all(
-            pump.done for pump in self.pumps
-        )
+        return not self._readers and all(pump.done for pump in self.pumps)
 
     @property
     def fed(self) -> bool:
@@ -161,17 +171,16 @@ class ChildStreams:
 
     def close_outputs(self) -> None:
         """Stop reading at all."""
-        for reader in self._readers:
+        for reader in list(self._readers):
             self._drop(reader)
         for pump in self.pumps:
             pump.close()
 
     def finish(self) -> None:
         """Take what is in the pipes now and close them; someone else holds their other ends."""
-        for reader, intake in self._readers.items():
-            if reader.fd is not None:
-                intake.complete = reader.read_rest()
-                self._drop(reader)
+        for reader, intake in list(self._readers.items()):
+            intake.complete = reader.read_rest()
+            self._drop(reader)
         for pump in self.pumps:
             pump.finish()
 

@@ -49,6 +49,13 @@ _MAX_FAULTS = 3
 _LOOK_FOR_EXIT = 0.02
 
 
+def is_cancellation(exc: BaseException) -> bool:
+    """Whether ``exc`` is a mere cancellation; a nursery may have made a group of it."""
+    if isinstance(exc, BaseExceptionGroup):
+        return exc.split(trio.Cancelled)[1] is None
+    return isinstance(exc, trio.Cancelled)
+
+
 class Supervisor:
     """Owns one launched child.
 
@@ -65,6 +72,32 @@ class Supervisor:
         on_failure: Called when something of the caller's or of ours fails while it runs.
     """
 
+    # What most runs never change stands here, so that a spawn does not pay for it.
+    output: Output | None = None
+    failure: BaseException | None = None
+    launch_error: BaseException | None = None
+    on_failure: Callable[[], object] | None = None
+    _bell: trio.Event | None = None
+    _done: trio.Event | None = None
+    _early_exited = False
+    _exited = False
+    _exited_event: trio.Event | None = None
+    _faults = 0
+    _finished_streams = False
+    _handed_over = False
+    _interruptions = 0
+    _look_for_exit = False
+    _nursery: trio.Nursery | None = None
+    _pidfd_watched = False
+    _poked = False
+    _ready_scope: trio.CancelScope | None = None
+    _running: RunningProcess | None = None
+    _runs = False
+    _timed_out = False
+    _timeout_at = math.inf
+    _unread: UnreadStreams | None = None
+    _waiting_on: int | None = None
+
     def __init__(
         self,
         launch: Launch,
@@ -72,10 +105,6 @@ class Supervisor:
         on_started: Callable[[RunningProcess], object] | None = None,
         shielded: bool = False,
     ) -> None:
-        self.output: Output | None = None
-        self.failure: BaseException | None = None
-        self.launch_error: BaseException | None = None
-        self.on_failure: Callable[[], object] | None = None
         self.on_started = on_started
         self._options = launch.options
         self._launch = launch
@@ -83,28 +112,11 @@ class Supervisor:
         self._poller = launch.poller
         self._shielded = shielded
         self._ending = Ending(launch.options, launch.child, launch.poller, launch.started)
-        self._running: RunningProcess | None = None
-        self._timeout_at = math.inf
         if launch.options.timeout is not None:
             self._timeout_at = launch.started + launch.options.timeout
-        self._timed_out = False
-        self._early_exited = False
-        self._pidfd_watched = False
-        self._look_for_exit = False
-        self._finished_streams = False
-        self._interruptions = 0
-        self._faults = 0
         self._ready = launch.options.ready is None
-        self._ready_scope: trio.CancelScope | None = None
-        self._nursery: trio.Nursery | None = None
-        self._exited = trio.Event()
-        self._done = trio.Event()
         self._inbox: deque[Callable[[], None]] = deque()
-        self._poked = False
-        self._waiting_on: int | None = None
-        self._bell = trio.Event()
-        self._streams = ChildStreams(launch, changed=self.wake, failed=self.fail)
-        self._unread = UnreadStreams(self._streams)
+        self._streams = ChildStreams(launch)
 
     # What other tasks may call.
 
@@ -113,7 +125,7 @@ class Supervisor:
         self._poked = True
         if self._waiting_on is not None:
             trio.lowlevel.notify_closing(self._waiting_on)
-        else:
+        elif self._bell is not None:
             self._bell.set()
 
     def stop(self, policy: CancelPolicy | None) -> None:
@@ -126,7 +138,7 @@ class Supervisor:
 
     def _interrupted(self, exc: BaseException) -> None:
         self._interruptions += 1
-        cancelled = isinstance(exc, trio.Cancelled)
+        cancelled = is_cancellation(exc)
         reason = ShutdownReason.CANCELLED if cancelled else ShutdownReason.ERROR
         if self._interruptions == 1:
             self._apply(reason)
@@ -146,6 +158,9 @@ class Supervisor:
 
     def _abandon_streams(self, *, at_once: bool) -> None:
         if self._running is not None and self._child.status is None:
+            at_once = at_once or not self._handed_over
+            if self._unread is None:
+                self._unread = UnreadStreams(self._streams)
             self._unread.abandon(self._running, trio.current_time(), at_once=at_once)
 
     def _post(self, act: Callable[[], None]) -> None:
@@ -154,13 +169,18 @@ class Supervisor:
         self.wake()
 
     @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self.output is not None
+
+    @property
     def io_done(self) -> bool:
         """Whether every pipe of ours is closed."""
         return self._streams.done and self._streams.fed
 
     async def wait(self) -> Output:
         """Wait until it is over."""
-        await self._done.wait()
+        await self.wait_done()
         assert self.output is not None
         if self._ending.abandoned:
             raise ProcessAbandonedError(self.output)
@@ -168,6 +188,10 @@ class Supervisor:
 
     async def wait_done(self) -> None:
         """Wait until it is over, however it went."""
+        if self._done is None:
+            self._done = trio.Event()
+            if self.output is not None:
+                self._done.set()
         await self._done.wait()
 
     def result(self) -> Output:
@@ -182,11 +206,11 @@ class Supervisor:
         """
         output = self.output
         if self.launch_error is not None and (
-            self.failure is None or isinstance(self.failure, trio.Cancelled)
+            self.failure is None or is_cancellation(self.failure)
         ):
             raise self.launch_error
         assert output is not None
-        if self._ending.abandoned:
+        if self._ending.abandoned and not isinstance(self.failure, KeyboardInterrupt):
             raise ProcessAbandonedError(output) from self.failure
         if self.failure is not None:
             raise self.failure
@@ -243,13 +267,13 @@ class Supervisor:
                 self.abandon_streams(at_once=False)
 
     async def _wait_for_event(self) -> None:
-        deadline = self._deadline()
-        if self._poked or deadline <= trio.current_time():
+        if self._poked:
             return
+        deadline = self._deadline()
         fd = self._poller.fd
         if deadline == math.inf and not self._is_shielded:
             await self._wait_for(fd)
-        else:
+        elif deadline > trio.current_time():
             with trio.CancelScope(deadline=deadline, shield=self._is_shielded):
                 await self._wait_for(fd)
 
@@ -271,8 +295,10 @@ class Supervisor:
         return self._shielded or self._interruptions > 0
 
     def _deadline(self) -> float:
-        look_at = self._unread.look_at
-        if self._look_for_exit and not self._exited.is_set():
+        if self._faults >= _MAX_FAULTS:
+            return math.inf
+        look_at = math.inf if self._unread is None else self._unread.look_at
+        if self._look_for_exit and not self._exited:
             look_at = min(look_at, trio.current_time() + _LOOK_FOR_EXIT)
         return min(self._ending.deadline, self._timeout_at, self._drain_deadline(), look_at)
 
@@ -287,15 +313,13 @@ class Supervisor:
         return math.inf if grace is None else settled_at + grace
 
     def _begin(self) -> None:
-        if self._child.pidfd is not None:
-            self._poller.add(self._child.pidfd, READ, self._pidfd_event)
-            self._pidfd_watched = True
-        elif self._child.status is None:
-            self._start_exit_watch()
-        self._streams.adopt(self._launch)
-        if self._nursery is not None:
-            for pump in self._streams.pumps:
-                self._nursery.start_soon(pump.run)
+        self._watch_exit()
+        try:
+            self._streams.adopt(self._launch, changed=self.wake, failed=self.fail)
+        finally:
+            if self._nursery is not None:
+                for pump in self._streams.pumps:
+                    self._nursery.start_soon(pump.run)
         if self._launch.error_fd is None:
             self._program_runs()
         else:
@@ -304,6 +328,8 @@ class Supervisor:
 
     def _take_in(self) -> None:
         self._poked = False
+        if self._faults >= _MAX_FAULTS:
+            return
         while self._inbox:
             self._inbox.popleft()()
         for handler in self._poller.ready():
@@ -313,16 +339,17 @@ class Supervisor:
         self._check_collected()
         self._check_ready()
         now = trio.current_time()
-        if now >= self._timeout_at:
+        if now >= self._timeout_at and not self._is_over():
             self._timeout_at = math.inf
             self._timed_out = True
             self._apply(ShutdownReason.TIMEOUT)
         if (now >= self._ending.deadline or self._ending.look_again) and self._ending.tick(now):
             self._policy_applied()
         if now >= self._drain_deadline() or self._ending.abandoned:
-            self._finished_streams = True
+            # Where a predicate of the caller's raises, once, this is done again.
             self._streams.finish()
-        if now >= self._unread.look_at:
+            self._finished_streams = True
+        if self._unread is not None and now >= self._unread.look_at:
             self._unread.look(now)
 
     def _pidfd_event(self) -> None:
@@ -336,6 +363,19 @@ class Supervisor:
             self._pidfd_watched = False
             self._start_exit_watch()
 
+    def _watch_exit(self) -> None:
+        if self._child.status is not None:
+            self._poked = True  # ended and lost before its launch was over: nothing will tell
+        elif self._child.pidfd is None:
+            self._start_exit_watch()
+        else:
+            try:
+                self._poller.add(self._child.pidfd, READ, self._pidfd_event)
+            except OSError:
+                self._look_for_exit = True
+                raise
+            self._pidfd_watched = True
+
     def _start_exit_watch(self) -> None:
         try:
             call_at_exit(self._child.pid, self.wake)
@@ -344,7 +384,7 @@ class Supervisor:
             self._look_for_exit = True
 
     def _see_exit(self) -> bool:
-        if self._exited.is_set():
+        if self._exited:
             return True
         if self._child.poll() is None:
             return False
@@ -352,13 +392,19 @@ class Supervisor:
             assert self._child.pidfd is not None
             self._poller.remove(self._child.pidfd)
             self._pidfd_watched = False
-        self._exited.set()
-        if self._launch.error_fd is not None:
-            self._read_report()
-        self._streams.child_ended()
-        self._unread.stop()
-        self._end_ready()
-        self._ending.settle(trio.current_time())
+        self._exited = True
+        if self._exited_event is not None:
+            self._exited_event.set()
+        try:
+            if self._launch.error_fd is not None:
+                self._read_report()
+            self._streams.child_ended()
+            if self._unread is not None:
+                self._unread.stop()
+            self._end_ready()
+        finally:
+            # Whatever happens, it is from here on that the end is seen.
+            self._ending.settle(trio.current_time())
         return True
 
     def _read_report(self) -> None:
@@ -368,7 +414,7 @@ class Supervisor:
         try:
             self.launch_error = read_report(error_fd, self._launch.plan)
         except BlockingIOError:
-            if not self._exited.is_set():
+            if not self._exited:
                 return
             # It has ended without a word, and the pipe is still open: a fork elsewhere in this
             # process has a copy. A child that could not run would have said so.
@@ -379,7 +425,16 @@ class Supervisor:
             self._program_runs()
 
     def _program_runs(self) -> None:
+        self._runs = True
         self._ending.form_group(trio.current_time())
+        if self.on_started is not None:
+            self._make_handle()
+        if self._ending.applied_at is not None:
+            self._policy_applied()
+        if self._interruptions:
+            self._abandon_streams(at_once=True)  # nobody will ever be given them
+
+    def _make_handle(self) -> None:
         stdio = self._launch.stdio
         ends, stdio.stdin, stdio.stdout, stdio.stderr = (
             (stdio.stdin, stdio.stdout, stdio.stderr),
@@ -388,7 +443,10 @@ class Supervisor:
             None,
         )
         stdin, stdout, stderr = (None if fd is None else FdStream(fd) for fd in ends)
-        process = owned_process(self._child, self._exited)
+        self._exited_event = trio.Event()
+        if self._exited:
+            self._exited_event.set()
+        process = owned_process(self._child, self._exited_event)
         self._running = RunningProcess(
             self, process, self._options.program, stdin=stdin, stdout=stdout, stderr=stderr
         )
@@ -418,8 +476,11 @@ class Supervisor:
         self._ready = self._ready or self._streams.ready
         running, started = self._running, self.on_started
         if running is not None and started is not None and self._ready:
-            self.on_started = None
-            if not self._interruptions:
+            # Cancelled already: `task_status.started` would do nothing, and `start` drop its value.
+            cancelled = not self._shielded and trio.current_effective_deadline() == -math.inf
+            if not self._interruptions and not cancelled:
+                self.on_started = None
+                self._handed_over = True
                 started(running)
 
     def _check_collected(self) -> None:
@@ -451,15 +512,14 @@ class Supervisor:
         """Keep ``exc`` for `result` to raise."""
         # What is not a mere cancellation must not be lost behind one.
         failure = self.failure
-        if failure is None or (
-            isinstance(failure, trio.Cancelled) and not isinstance(exc, trio.Cancelled)
-        ):
+        if failure is None or (is_cancellation(failure) and not is_cancellation(exc)):
             self.failure = exc
 
     def _fault(self, exc: BaseException) -> None:
         self.keep(exc)
         self._faults += 1
         self._poked = True
+        self._ending.look_again = self._exited
         try:
             if self._faults == 1:
                 self._apply(ShutdownReason.ERROR)
@@ -470,12 +530,29 @@ class Supervisor:
         except BaseException:  # noqa: BLE001 - the first one is what is raised
             self._faults = _MAX_FAULTS
         if self._faults >= _MAX_FAULTS:
-            destroy(self._child, self._ending.target)
-            self._streams.close()
+            self._give_up()
+
+    def _give_up(self) -> None:
+        # Nothing is looked at any more: all that may still be waited for is the end of sinks.
+        self._poked = False
+        for act in (
+            lambda: destroy(self._child, self._ending.target),
+            self._streams.close,
+            lambda: self._streams.limit_sinks(self._options.kill_grace),
+            self._end_ready,
+            self._poller.close,
+        ):
+            self._try(act)
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except BaseException as exc:  # noqa: BLE001 - what comes after it is done all the same
+            self.keep(exc)
 
     def _is_over(self) -> bool:
         if self._faults >= _MAX_FAULTS:
-            return self._streams.done
+            return self._streams.done and self._ready_scope is None
         if self._detached:
             return True
         ended = self._ending.settled_at is not None or self._ending.abandoned
@@ -484,30 +561,46 @@ class Supervisor:
     @property
     def _detached(self) -> bool:
         untouched = self._ending.applied_at is None
-        return not self._options.wait and self._running is not None and untouched
+        return not self._options.wait and self._runs and untouched
 
     def _finish(self) -> None:
-        try:
-            self._unread.stop()
-            self._streams.close()
-            self._ending.close()
-            self._poller.close()
-            if self._launch.error_fd is not None:
-                close_all((self._launch.error_fd,))
-            self._launch.stdio.close()
-            self.output = self._build_output()
-            if self._child.status is None:
-                reap_in_background(self._child, self._exited.set)
-            else:
-                self._exited.set()
-                self._child.close()
-            self._log_end(self.output)
-        finally:
+        for act in (
+            self._streams.close,
+            self._ending.close,
+            self._close_descriptors,
+            self._build_output,
+            self._leave_child,
+            self._log_end,
+        ):
+            self._try(act)
+        if self._done is not None:
             self._done.set()
 
-    def _build_output(self) -> Output:
+    def _close_descriptors(self) -> None:
+        self._poller.close()
+        if self._launch.error_fd is not None:
+            close_all((self._launch.error_fd,))
+        self._launch.stdio.close()
+        if self._running is not None and not self._handed_over:
+            # Nobody has got them, so nobody will close them.
+            for stream in (self._running.stdin, self._running.stdout, self._running.stderr):
+                if stream is not None:
+                    stream.close()
+
+    def _leave_child(self) -> None:
+        if self._child.status is None:
+            reap_in_background(self._child, self._tell_exit)
+        else:
+            self._tell_exit()
+            self._child.close()
+
+    def _tell_exit(self) -> None:
+        if self._exited_event is not None:
+            self._exited_event.set()
+
+    def _build_output(self) -> None:
         stdout, stderr = self._streams.captured()
-        return Output(
+        self.output = Output(
             pid=self._child.pid,
             program=self._options.program,
             status=None if self._detached else self._child.status,
@@ -522,9 +615,9 @@ class Supervisor:
             shutdown=self._ending.shutdown(),
         )
 
-    def _log_end(self, output: Output) -> None:
-        program, pid = self._options.program, output.pid
+    def _log_end(self) -> None:
+        program, pid = self._options.program, self._child.pid
         if self._ending.abandoned:
             log.warning("%s: process %d is abandoned: it did not end", program, pid)
-        elif output.status is not None:
-            log.debug("%s: process %d %s", program, pid, describe_status(output.status))
+        elif self.output is not None and self.output.status is not None:
+            log.debug("%s: process %d %s", program, pid, describe_status(self.output.status))

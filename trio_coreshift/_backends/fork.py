@@ -90,11 +90,12 @@ def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int
     # unblocks, and what is pending then has its default effect. The collector is off for the
     # same reason: it could close a generator of the parent's, and run its `finally`, in the child.
     collecting = gc.isenabled()
-    mask = signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     gc.disable()
     parent = os.getpid()
     pid = -1
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         pid = os.fork()
     except OSError as exc:
         raise core_error(exc, "fork") from exc
@@ -105,8 +106,19 @@ def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int
             _become_program(plan, error_w, env)
         if collecting:
             gc.enable()
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _unblock(mask, pid)
     return pid
+
+
+def _unblock(mask: set[int], pid: int) -> None:
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    except BaseException:
+        # The handlers of what came meanwhile run here. One has raised: nobody will own the child.
+        if pid > 0:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        raise
 
 
 def _become_program(  # pragma: no cover - it runs in the child, where nothing may be traced
