@@ -55,9 +55,12 @@ async def spawn(
         is on `RunningProcess.output`. Any other exception thrown in has the same effect, and a
         second one, Ctrl+C for instance, sends SIGKILL at once.
     """
+    on_started = None
     if task_status is trio.TASK_STATUS_IGNORED:
         _check_unreachable(options)
-    supervisor = Supervisor(await launch(options), on_started=task_status.started)
+    else:
+        on_started = task_status.started
+    supervisor = Supervisor(await launch(options), on_started=on_started)
     await supervisor.run()
     return _outcome(supervisor)
 
