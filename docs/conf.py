@@ -49,8 +49,8 @@ _builtin = "|".join(name for name in dir(builtins) if not name.startswith("_"))
 nitpick_ignore_regex = [
     ("py:.*", rf"({_foreign})(\..*)?"),
     ("py:.*", rf"({_builtin})(\..*)?"),
-    # Private names of unions, and of what is encoded; the fields that have them say it in words.
-    ("py:class", "ExecImage|Redirect|Sink"),
+    # A name without its module, and private names; the fields that have them say it in words.
+    ("py:class", "AbstractAsyncContextManager|ExecImage|Redirect|Sink"),
 ]
 
 # The package makes its public names say that they live at its root. Here they say where their
