@@ -1,0 +1,192 @@
+"""VFORK: what is special about the C library's posix_spawn, and that all it says is heard."""
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trio_coreshift import (
+    Allowlist,
+    CloseFrom3,
+    CoreError,
+    SpawnBackend,
+    SpawnOptions,
+    spawn,
+)
+from trio_coreshift._backends import posix_spawn, vfork
+from trio_coreshift._backends.plan import LaunchPlan
+from trio_coreshift._exec_image import ExecImage
+from trio_coreshift._kernel import libc
+
+VFORK = SpawnBackend.VFORK
+CHDIR = "posix_spawn_file_actions_addchdir_np"
+CLOSE_FROM = "posix_spawn_file_actions_addclosefrom_np"
+
+
+class PoorLibrary:
+    """The C library as it is where it has fewer calls (an older one, or another)."""
+
+    def __init__(self, *lacks: str) -> None:
+        self._lacks = lacks
+        self._whole = ctypes.PyDLL(None)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as ctypes has it
+        """Find a function."""
+        if name in self._lacks:
+            raise AttributeError(name)
+        return getattr(self._whole, name)
+
+
+@pytest.fixture
+def fresh_functions() -> Iterator[None]:
+    """Forget which functions were found, before and after."""
+    caches = (libc._function, libc.attributes, vfork._actions)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
+
+
+def plan_of(*, stdin: int | None = None, pgid: int | None = None) -> LaunchPlan:
+    """Return a plan for a program that there is."""
+    return LaunchPlan(
+        image=ExecImage(argv=(b"true",), env=(), search_path=None, cwd=None),
+        path=b"/bin/true",
+        stdio=(stdin, None, None),
+        pgid=pgid,
+    )
+
+
+def test_a_call_that_libc_lacks_is_enosys() -> None:
+    """A name that the C library does not have is ENOSYS, with the name in the text."""
+    with pytest.raises(CoreError) as caught:
+        libc._function("posix_spawn_no_such_call_np")
+    assert (caught.value.errno, caught.value.op) == (
+        errno.ENOSYS,
+        "vfork posix_spawn_no_such_call_np",
+    )
+
+
+@pytest.mark.usefixtures("fresh_functions")
+async def test_an_option_that_libc_lacks_the_call_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where libc lacks a call, the option that needs it is ENOSYS, and all others work."""
+    poor = PoorLibrary(CHDIR, CLOSE_FROM)
+    monkeypatch.setattr(libc, "_library", lambda: poor)
+    true = ("/bin/true",)
+    for options, call in (
+        (SpawnOptions(true, backend=VFORK, cwd=tmp_path), CHDIR),
+        (SpawnOptions(true, backend=VFORK, fd_policy=CloseFrom3()), CLOSE_FROM),
+        (SpawnOptions(true, backend=VFORK, fd_policy=Allowlist((0,))), CLOSE_FROM),
+    ):
+        with pytest.raises(CoreError) as caught:
+            await spawn(options)
+        assert (caught.value.errno, caught.value.op) == (errno.ENOSYS, f"vfork {call}")
+    await spawn(SpawnOptions(true, backend=VFORK, env={}, stdin=b"x", capture_stdout=True))
+
+
+def test_refused_flags_are_an_error() -> None:
+    """A flag that libc does not know (as SETSID once was) is not dropped in silence."""
+    with pytest.raises(CoreError) as caught:
+        libc.attributes(0x4000, 0, ())
+    assert (caught.value.errno, caught.value.op) == (
+        errno.EINVAL,
+        "vfork posix_spawnattr_setflags",
+    )
+
+
+def test_refused_signal_is_an_error() -> None:
+    """A signal number that libc refuses is not dropped in silence."""
+    with pytest.raises(CoreError) as caught:
+        libc.attributes(0, 0, (9999,))
+    assert caught.value.op == "vfork sigaddset"
+
+
+@pytest.mark.parametrize(
+    ("method", "args", "name"),
+    [
+        ("dup2", (-1, 5), "adddup2"),
+        ("close", (-1,), "addclose"),
+        ("close_from", (-1,), "addclosefrom_np"),
+        ("open", (-1, b"/dev/null", 0), "addopen"),
+    ],
+)
+def test_refused_actions_are_an_error(method: str, args: tuple[object, ...], name: str) -> None:
+    """An action that libc refuses is not dropped in silence."""
+    actions = libc.FileActions()
+    with pytest.raises(CoreError) as caught:
+        getattr(actions, method)(*args)
+    assert (caught.value.errno, caught.value.op) == (
+        errno.EBADF,
+        f"vfork posix_spawn_file_actions_{name}",
+    )
+
+
+def test_structs_have_room_to_spare() -> None:
+    """The C library writes into the first half of the buffers at most."""
+    attr = libc.attributes(libc.SETSID | libc.SETPGROUP, 0, (13, 25, 64))
+    assert any(bytes(attr))
+    assert not any(bytes(attr)[ctypes.sizeof(attr) // 2 :])
+    actions = libc.FileActions()
+    for fd in range(200):
+        actions.dup2(fd, fd + 1)
+        actions.chdir(b"/")
+    buffer = bytes(actions._actions)
+    assert any(buffer)
+    assert not any(buffer[len(buffer) // 2 :])
+
+
+def test_a_dup2_that_fails_in_the_child_is_found_out() -> None:
+    """A source that is not open when the child is made is EBADF, and not blamed on the program."""
+    with pytest.raises(CoreError) as caught:
+        vfork.start(plan_of(stdin=1000))
+    assert (caught.value.errno, caught.value.op) == (errno.EBADF, "vfork child dup2")
+
+
+def test_posix_spawn_gives_the_errno_alone() -> None:
+    """The same failure through POSIX_SPAWN has the errno, and no stage."""
+    with pytest.raises(CoreError) as caught:
+        posix_spawn.start(plan_of(stdin=1000))
+    assert (caught.value.errno, caught.value.op) == (errno.EBADF, "posix_spawn")
+
+
+@pytest.mark.parametrize("start", [vfork.start, posix_spawn.start], ids=["vfork", "posix_spawn"])
+def test_start_is_synchronous_and_needs_no_loop(start: Any) -> None:  # noqa: ANN401 - one of two
+    """The backend is below trio: when it returns, the program runs."""
+    launched = start(plan_of(pgid=0))
+    assert launched.error_fd is None
+    assert os.waitpid(launched.pid, 0) == (launched.pid, 0)
+
+
+async def test_a_high_descriptor_may_be_allowed(tmp_path: Path) -> None:
+    """A gap in an Allowlist up to a high descriptor is closed as well, and is no error."""
+    with (tmp_path / "file").open("wb") as file:
+        high = os.dup2(file.fileno(), 900)
+        try:
+            options = SpawnOptions(
+                ("/bin/ls", "/proc/self/fd"),
+                backend=VFORK,
+                fd_policy=Allowlist((high,)),
+                capture_stdout=True,
+            )
+            output = await spawn(options)
+        finally:
+            os.close(high)
+    assert output.stdout.split()[:3] == [b"0", b"1", b"2"]
+    assert b"900" in output.stdout.split()
+
+
+async def test_actions_made_once_serve_every_spawn_of_their_kind(tmp_path: Path) -> None:
+    """Two kinds of spawns in turns, whose actions are kept, each get their own."""
+    pwd = ("/bin/pwd",)
+    here = SpawnOptions(pwd, backend=VFORK, cwd=tmp_path, capture_stdout=True)
+    there = SpawnOptions(pwd, backend=VFORK, cwd="/", capture_stdout=True)
+    for _ in range(3):
+        assert (await spawn(here)).stdout == b"%b\n" % os.fsencode(tmp_path)
+        assert (await spawn(there)).stdout == b"/\n"
