@@ -15,7 +15,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import trio
@@ -57,13 +57,10 @@ def _version() -> str:
 
 
 def _write(text: str) -> None:
-    # Around the buffer of sys.stderr: what cannot be written would stay in it, and at exit turn
-    # the exit status into 120. It is None where the process was started without a stderr.
-    stderr: Any = sys.stderr
-    data = text.encode(errors="backslashreplace")
-    with contextlib.suppress(OSError, ValueError):
-        while stderr is not None and data:
-            data = data[os.write(stderr.fileno(), data) :]
+    if sys.stderr is not None:  # it is None where the process was started without one
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def _say(text: str) -> None:

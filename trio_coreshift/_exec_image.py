@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol, TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar, cast
 
 import attrs
 
@@ -12,10 +12,10 @@ from ._errors import invalid
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 EnvMapping = Mapping[str, StrOrBytesPath] | Mapping[bytes, StrOrBytesPath]
-_Arg = TypeVar("_Arg", covariant=True)
+_Arg_co = TypeVar("_Arg_co", covariant=True)
 
 
-class Arguments(Protocol[_Arg]):
+class Arguments(Protocol[_Arg_co]):
     """A sequence that is not itself a string.
 
     To a type checker a str is a ``Sequence[str]``, too. What tells it apart is that only strings
@@ -26,20 +26,16 @@ class Arguments(Protocol[_Arg]):
         """Whether ``value`` is one of them."""
         ...  # pragma: no cover - a protocol has no body to run
 
-    def __getitem__(self, index: int, /) -> _Arg:
+    def __getitem__(self, index: int, /) -> _Arg_co:
         """The one at ``index``."""
         ...  # pragma: no cover - a protocol has no body to run
 
-    def __iter__(self) -> Iterator[_Arg]:
+    def __iter__(self) -> Iterator[_Arg_co]:
         """All of them, in order."""
         ...  # pragma: no cover - a protocol has no body to run
 
     def __len__(self) -> int:
         """How many they are."""
-        ...  # pragma: no cover - a protocol has no body to run
-
-    def index(self, value: Any, /) -> int:  # noqa: ANN401 - lists and tuples do not agree on it
-        """Where ``value`` is; sets and mappings, which have no order of arguments, lack it."""
         ...  # pragma: no cover - a protocol has no body to run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -93,7 +94,9 @@ def _launch_now(options: SpawnOptions) -> Launch:
         poller.close()
         stdio.close()
         raise
-    log.debug("%s: started as process %d by %s", options.program, child.pid, options.backend.name)
+    if log.isEnabledFor(logging.DEBUG):
+        backend = options.backend.name
+        log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
     return Launch(options, plan, child, stdio, rest, launched.error_fd, poller, started)
 
 

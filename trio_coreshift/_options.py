@@ -138,6 +138,14 @@ class SpawnOptions:
         program = self.argv[0]
         return program if isinstance(program, str) else program.decode(errors="replace")
 
+    @property
+    def piped(self) -> bool:
+        """Whether a standard stream is a pipe for the caller."""
+        return any(
+            isinstance(redirect, int) and redirect == subprocess.PIPE
+            for redirect in (self.stdin, self.stdout, self.stderr)
+        )
+
     def __repr__(self) -> str:
         """Name the program; its arguments and environment may hold secrets and stay out."""
         more = len(self.argv) - 1
@@ -165,11 +173,10 @@ def _check_callbacks(options: SpawnOptions) -> None:
 def _check_background(options: SpawnOptions) -> None:
     if options.wait:
         return
-    fed = options.stdin == subprocess.PIPE or (isinstance(options.stdin, bytes) and options.stdin)
-    piped = subprocess.PIPE in (options.stdout, options.stderr)
+    fed = isinstance(options.stdin, bytes) and options.stdin
     captured = options.capture_stdout or options.capture_stderr
     sunk = options.stdout_sink or options.stderr_sink
-    if fed or piped or captured or sunk:
+    if fed or options.piped or captured or sunk:
         raise invalid(_BACKGROUND_IO)
     if options.timeout is not None or options.ready is not None:
         raise invalid("background timeout or ready not supported (wait must be true)")

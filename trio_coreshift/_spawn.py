@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
@@ -75,7 +74,7 @@ def _outcome(supervisor: Supervisor) -> Output:
 
 
 def _check_unreachable(options: SpawnOptions) -> None:
-    if subprocess.PIPE in (options.stdin, options.stdout, options.stderr):
+    if options.piped:
         raise invalid("spawn PIPE needs nursery.start or spawn_start")
     if options.ready is not None:
         raise invalid("spawn ready needs nursery.start or spawn_start")

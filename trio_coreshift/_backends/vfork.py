@@ -11,6 +11,7 @@ what the child tried; it only decides the text of an error that has happened alr
 from __future__ import annotations
 
 import errno
+import functools
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -36,36 +37,45 @@ def start(plan: LaunchPlan) -> Launched:
         CoreError: ``op`` "vfork child ..." with the stage, "vfork posix_spawn" where it is not
             known, or the name of the call that the C library refused or lacks (ENOSYS).
     """
-    with libc.FileActions() as actions:
-        _fill(actions, plan)
-        flags = libc.SETSID if plan.setsid else 0
-        if plan.pgid is not None:
-            flags |= libc.SETPGROUP
-        attr = libc.attributes(flags, plan.pgid or 0, _DEFAULTS)
-        code, pid = actions.spawn(plan.path, attr, plan.image.argv, plan.image.env)
+    # The same numbers come again and again, so most spawns find their actions made.
+    make = _actions if plan.keep is None else _actions.__wrapped__
+    actions = make(plan.stdio, plan.pass_fds, plan.keep, plan.image.cwd)
+    flags = libc.SETSID if plan.setsid else 0
+    if plan.pgid is not None:
+        flags |= libc.SETPGROUP
+    attr = libc.attributes(flags, plan.pgid or 0, _DEFAULTS)
+    code, pid = actions.spawn(plan.path, attr, plan.image.argv, plan.image.env)
     if code:
         raise _explain(code, plan)
     return Launched(pid)
 
 
-def _fill(actions: libc.FileActions, plan: LaunchPlan) -> None:
-    for target, source in enumerate(plan.stdio):
+@functools.lru_cache(maxsize=64)
+def _actions(
+    stdio: tuple[int | None, ...],
+    pass_fds: tuple[int, ...],
+    keep: tuple[int, ...] | None,
+    cwd: bytes | None,
+) -> libc.FileActions:
+    actions = libc.FileActions()
+    for target, source in enumerate(stdio):
         if source == DEVNULL:
             actions.open(target, _DEVNULL_PATH, os.O_RDWR)
         elif source is not None:
             actions.dup2(source, target)
-    for fd in plan.pass_fds:
+    for fd in pass_fds:
         actions.dup2(fd, fd)
-    if plan.keep is not None:
+    if keep is not None:
         # Every number between the kept ones, open now or not: a list of what is open could miss
         # what another thread opens before the child exists.
-        ranges, rest = gaps((*plan.keep, *plan.pass_fds))
+        ranges, rest = gaps((*keep, *pass_fds))
         for low, high in ranges:
             for fd in range(low, high):
                 actions.close(fd)
         actions.close_from(rest)
-    if plan.image.cwd is not None:
-        actions.chdir(plan.image.cwd)
+    if cwd is not None:
+        actions.chdir(cwd)
+    return actions
 
 
 def _explain(code: int, plan: LaunchPlan) -> CoreError:

@@ -10,10 +10,11 @@ memory. Every pointer we pass is to memory that a Python object on the caller's 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import functools
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from trio_coreshift._errors import CoreError
 
@@ -102,19 +103,18 @@ def attributes(flags: int, pgid: int, default_signals: tuple[int, ...]) -> ctype
 
 
 class FileActions:
-    """What the child does with its descriptors, in the order of the calls. A context manager."""
+    """What the child does with its descriptors, in the order of the calls."""
 
     __slots__ = ("_actions",)
 
     def __init__(self) -> None:
         self._actions = _ACTIONS()
-
-    def __enter__(self) -> Self:
         _call("posix_spawn_file_actions_init", self._actions)
-        return self
 
-    def __exit__(self, *_exc: object) -> None:
-        _call("posix_spawn_file_actions_destroy", self._actions)
+    def __del__(self) -> None:
+        """Give back the memory that libc has put into it."""
+        with contextlib.suppress(AttributeError, CoreError, TypeError):
+            _call("posix_spawn_file_actions_destroy", self._actions)
 
     def dup2(self, source: int, target: int) -> None:
         """Put ``source`` at ``target``; the same number twice clears its close-on-exec flag."""
