@@ -92,6 +92,7 @@ class Supervisor:
     _poked = False
     _ready_scope: trio.CancelScope | None = None
     _running: RunningProcess | None = None
+    _over = False
     _runs = False
     _timed_out = False
     _timeout_at = math.inf
@@ -171,7 +172,7 @@ class Supervisor:
     @property
     def done(self) -> bool:
         """Whether it is over."""
-        return self.output is not None
+        return self._over
 
     @property
     def io_done(self) -> bool:
@@ -190,7 +191,7 @@ class Supervisor:
         """Wait until it is over, however it went."""
         if self._done is None:
             self._done = trio.Event()
-            if self.output is not None:
+            if self._over:
                 self._done.set()
         await self._done.wait()
 
@@ -209,7 +210,9 @@ class Supervisor:
             self.failure is None or is_cancellation(self.failure)
         ):
             raise self.launch_error
-        assert output is not None
+        if output is None:
+            assert self.failure is not None, "what has kept it from being made"
+            raise self.failure
         if self._ending.abandoned and not isinstance(self.failure, KeyboardInterrupt):
             raise ProcessAbandonedError(output) from self.failure
         if self.failure is not None:
@@ -573,6 +576,7 @@ class Supervisor:
             self._log_end,
         ):
             self._try(act)
+        self._over = True
         if self._done is not None:
             self._done.set()
 
