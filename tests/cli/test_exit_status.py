@@ -1,5 +1,6 @@
 """The exit status of the command, run inside this process on real programs."""
 
+import errno
 import os
 import signal
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import child, sh
-from trio_coreshift import SpawnBackend
-from trio_coreshift._cli import main
+from trio_coreshift import CoreError, SpawnBackend, SpawnOptions
+from trio_coreshift._cli import _failure, main
 
 
 @pytest.fixture
@@ -172,3 +173,22 @@ def test_a_failure_of_trio_is_ours(capfd: pytest.CaptureFixture[str]) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert capfd.readouterr().err == "trio_coreshift: [Errno 24] Too many open files\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "op", "expected"),
+    [
+        (errno.EAGAIN, "posix_spawn", 125),
+        (errno.ENOMEM, "fork child execve", 125),
+        (errno.EAGAIN, "vfork posix_spawn", 125),
+        (errno.E2BIG, "vfork child execve", 126),
+        (errno.EPERM, "fork child setsid", 125),
+    ],
+)
+def test_a_lack_of_resources_is_not_the_programs_fault(
+    code: int, op: str, expected: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the kernel refuses for want of room is ours, at whatever stage it does."""
+    options = SpawnOptions(["true"], backend=SpawnBackend.VFORK)
+    assert _failure(CoreError(code, op, "/bin/true"), options) == expected
+    assert capfd.readouterr().err.startswith(f"trio_coreshift: {op}: ")
