@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ._errors import invalid
-from ._policy import distinct_descriptors
+from ._policy import INT_MAX, distinct_descriptors
 
 if TYPE_CHECKING:
     import attrs
@@ -47,7 +47,7 @@ def _redirect(value: Redirect, name: str, *special: int) -> Redirect:
     if isinstance(value, int):
         if isinstance(value, bool):
             raise _wrong_kind(name, "a descriptor", value)
-        if value < 0 and value not in special:
+        if value not in special and not 0 <= value <= INT_MAX:
             raise invalid(f"spawn {name} invalid")
     elif not callable(getattr(value, "fileno", None)):
         raise _wrong_kind(name, "a descriptor or have a fileno()", value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -12,6 +12,9 @@ from ._errors import CoreError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# Descriptors and process ids are ints of C; a larger one would be cut to another number.
+INT_MAX: Final = 2**31 - 1
 
 
 class SpawnBackend(enum.Enum):
@@ -61,7 +64,7 @@ def _leader(value: int | None) -> int | None:
     if isinstance(given, bool) or not isinstance(given, int):
         msg = f"leader must be an int or None, not {type(given).__name__}"
         raise TypeError(msg)
-    if given < 0:
+    if not 0 <= given <= INT_MAX:
         raise invalid("pgroup leader invalid")
     return given
 
@@ -110,7 +113,7 @@ def descriptor(value: object, op: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         msg = f"a file descriptor must be an int, not {type(value).__name__}"
         raise TypeError(msg)
-    if not 0 <= value < 2**31:
+    if not 0 <= value <= INT_MAX:
         raise invalid(f"{op} invalid")
     return value
 

@@ -12,6 +12,7 @@ import trio
 
 from ._errors import CoreError, invalid, syscall
 from ._kernel.child import Child, Delivery
+from ._policy import INT_MAX
 from ._status import describe_status
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Process:
         pid: Its process id.
 
     Raises:
-        CoreError: ``op`` "process pid invalid", EINVAL: not a positive number.
+        CoreError: ``op`` "process pid invalid", EINVAL: not a positive number, or too large.
     """
 
     __slots__ = ("__weakref__", "_child", "_exited")
@@ -39,7 +40,7 @@ class Process:
         if isinstance(given, bool) or not isinstance(given, int):
             msg = f"pid must be an int, not {type(given).__name__}"
             raise TypeError(msg)
-        if pid <= 0:
+        if not 0 < pid <= INT_MAX:
             # To kill(2) 0 and negative numbers are groups.
             raise invalid("process pid invalid")
         self._exited: trio.Event | None = None
