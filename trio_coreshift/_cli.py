@@ -79,9 +79,7 @@ class _Run:
     options: SpawnOptions
     ended: Ended | None = None
     error: Exception | None = None
-    interrupted_by: int | None = None
-    _running: RunningProcess | None = None
-    _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _interrupted_by: int | None = None
 
     async def main(self) -> None:
         """Run it; signals are listened to before it is started."""
@@ -91,28 +89,28 @@ class _Run:
         numbers = {signal.SIGINT, signal.SIGTERM, *hangups} - ignored
         with trio.open_signal_receiver(*numbers) as arrivals:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._listen, arrivals, nursery)
-                await self._own()
+                await self._own(arrivals, nursery)
                 nursery.cancel_scope.cancel()
 
-    async def _own(self) -> None:
+    async def _own(self, arrivals: AsyncIterator[int], nursery: trio.Nursery) -> None:
         try:
-            with self._scope:
-                async with spawn_start(self.options) as self._running:
-                    await self._running.wait()
-            output = None if self._running is None else self._running.output
-            self.ended = None if output is None else Ended(output, self.interrupted_by)
-        except Exception as exc:  # noqa: BLE001 - `main` turns it into an exit status
+            async with spawn_start(self.options) as running:
+                # What arrived during the launch is taken now. A cancellation of the launch would
+                # do, too, but leave us without a handle for the second signal and for the report.
+                nursery.start_soon(self._listen, arrivals, running, nursery)
+                output = await running.wait()
+            self.ended = Ended(output, self._interrupted_by)
+        except Exception as exc:  # noqa: BLE001 - `_run` turns it into an exit status
             self.error = exc
 
-    async def _listen(self, arrivals: AsyncIterator[int], nursery: trio.Nursery) -> None:
+    async def _listen(
+        self, arrivals: AsyncIterator[int], running: RunningProcess, nursery: trio.Nursery
+    ) -> None:
         async for number in arrivals:
-            first = self.interrupted_by is None
-            self.interrupted_by = number if first else self.interrupted_by
-            if self._running is None:
-                self._scope.cancel()  # what there is of it goes through the policy as well
-            else:
-                nursery.start_soon(self._running.stop, None if first else CancelPolicy.KILL)
+            first = self._interrupted_by is None
+            if first:
+                self._interrupted_by = number
+            nursery.start_soon(running.stop, None if first else CancelPolicy.KILL)
 
 
 def _failure(exc: Exception, options: SpawnOptions) -> int:
@@ -144,9 +142,7 @@ def _run(settings: Settings) -> int:
         log.removeHandler(warnings)
     if run.error is not None:
         return _failure(run.error, settings.options)
-    if run.ended is None:
-        _say("interrupted before the program ran")
-        return BY_SIGNAL + (run.interrupted_by or 0)
+    assert run.ended is not None, "it has ended, or there is an error"
     if settings.json:
         _write(json.dumps(as_json(run.ended)) + "\n")
     elif settings.report:

@@ -144,7 +144,7 @@ def test_a_signal_before_the_program_runs(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A signal that comes before there is a program is honoured: there never is one."""
+    """A signal that comes when we listen but have no program yet is applied to it, not lost."""
 
     @contextlib.asynccontextmanager
     async def late(options: SpawnOptions) -> AsyncIterator[RunningProcess]:
@@ -154,9 +154,30 @@ def test_a_signal_before_the_program_runs(
             yield running
 
     monkeypatch.setattr(_cli, "spawn_start", late)
-    argv = ["--backend", backend.value, "--report", *sh("echo never; sleep 60")]
-    assert main(argv) == 128 + number
-    assert capfd.readouterr() == ("", "trio_coreshift: interrupted before the program ran\n")
+    assert main(["--backend", backend.value, "--json", "sleep", "60"]) == 128 + number
+    report = json.loads(capfd.readouterr().err)
+    assert (report["interrupted_by"], report["signal"]) == (number.name, "SIGTERM")
+
+
+def test_two_signals_before_the_program_runs(
+    backend: SpawnBackend,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second one is not lost either: it kills, even where the policy is to send nothing."""
+
+    @contextlib.asynccontextmanager
+    async def late(options: SpawnOptions) -> AsyncIterator[RunningProcess]:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        async with spawn_start(options) as running:
+            yield running
+
+    monkeypatch.setattr(_cli, "spawn_start", late)
+    flags = ["--backend", backend.value, "--cancel", "none", "--json"]
+    assert main([*flags, "sleep", "60"]) == 130
+    report = json.loads(capfd.readouterr().err)
+    assert (report["interrupted_by"], report["signal"]) == ("SIGINT", "SIGKILL")
 
 
 def test_a_fault_of_ours_is_told_in_one_line(
