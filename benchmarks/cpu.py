@@ -37,7 +37,7 @@ def measure(bench: Bench) -> list[Figure]:
         "storm:run",
         [
             {
-                "spawns": bench.pick(full=400, quick=80, tiny=4),
+                "spawns": bench.pick(full=300, quick=80, tiny=4),
                 "at_a_time": 8,
                 "streams": streams,
                 "floor": bench.floor_path,

@@ -32,7 +32,7 @@ def measure(bench: Bench) -> list[Figure]:
         "storm:run",
         [
             {
-                "spawns": bench.pick(full=500, quick=80, tiny=4),
+                "spawns": bench.pick(full=300, quick=80, tiny=4),
                 "at_a_time": at_a_time,
                 "floor": bench.floor_path,
             }
