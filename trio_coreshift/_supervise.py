@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import trio
 from trio.lowlevel import FdStream, enable_ki_protection
@@ -52,7 +52,8 @@ _LOOK_FOR_EXIT = 0.02
 def is_cancellation(exc: BaseException) -> bool:
     """Whether ``exc`` is a mere cancellation; a nursery may have made a group of it."""
     if isinstance(exc, BaseExceptionGroup):
-        return exc.split(trio.Cancelled)[1] is None
+        group = cast("BaseExceptionGroup[BaseException]", exc)
+        return group.split(trio.Cancelled)[1] is None
     return isinstance(exc, trio.Cancelled)
 
 
