@@ -177,6 +177,12 @@ async def running_is(running: RunningProcess) -> None:
     assert_type(await running.stop(CancelPolicy.GRACEFUL), Output)
 
 
+async def a_block_can_be_returned_from(options: SpawnOptions) -> int:
+    """The block swallows no exception, so what follows a return in it is not reached."""
+    async with spawn_start(options) as running:
+        return running.pid
+
+
 async def narrowing_lasts(running: RunningProcess) -> None:
     """One question whether there is a stdin is enough, for a nested function as well."""
     if running.stdin is None:

@@ -1,7 +1,6 @@
 """`RunningProcess.lines` and `stderr_lines`: whole lines, whatever the chunks were."""
 
 import errno
-import itertools
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +8,6 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 import trio
 import trio.testing
-from hypothesis import given, strategies
 
 from tests.support import child, pattern, sh
 from trio_coreshift import (
@@ -24,7 +22,6 @@ from trio_coreshift import (
     spawn,
     spawn_start,
 )
-from trio_coreshift._splitlines import LineSplitter
 
 PIPE = subprocess.PIPE
 MIB = 1024 * 1024
@@ -114,23 +111,6 @@ async def test_characters_and_line_ends_cut_at_every_byte(backend: SpawnBackend)
             await running.stdin.send_all(b"\n")
             await trio.testing.wait_all_tasks_blocked(0.001)
     assert got == ["\u00e4\u20ac\U0001d11e", "z"]
-
-
-@given(strategies.binary(max_size=40).map(lambda data: data.translate(b"\n\rab" * 64)),
-       strategies.lists(strategies.integers(0, 40), max_size=6))  # fmt: skip
-def test_cuts_between_chunks_change_no_line(data: bytes, cuts: list[int]) -> None:
-    """Lines depend on the bytes alone, never on where the chunks were cut."""
-    splitter = LineSplitter()
-    got: list[bytes] = []
-    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    for start, end in itertools.pairwise(places):
-        splitter.feed(data[start:end])
-        while (line := splitter.next_line(100)) is not None:
-            got.append(line)
-    last = splitter.last_line(100)
-    *whole, rest = data.split(b"\n")
-    assert got == [line.removesuffix(b"\r") for line in whole]
-    assert last == (rest or None)
 
 
 @pytest.mark.parametrize(
