@@ -13,11 +13,15 @@ from trio_coreshift import (
     Output,
     Process,
     ProcessGroup,
+    ShutdownReason,
     Signaled,
     SpawnBackend,
     SpawnOptions,
     spawn_start,
 )
+from trio_coreshift._ending import Ending
+from trio_coreshift._kernel.child import Child
+from trio_coreshift._kernel.poller import Poller
 
 PARKED = child("never_reads")
 
@@ -112,6 +116,38 @@ async def test_what_a_shell_has_started_goes_with_it(backend: SpawnBackend) -> N
         await gone(int(output.stdout))
 
     assert sent(output) == [(signal.SIGKILL, f"group {running.pid}")]
+
+
+def test_a_group_gets_what_was_sent_before_it_existed() -> None:
+    """Until the program runs, signals go to the child alone; the group then gets them as well."""
+    options = SpawnOptions(
+        ["sleep", "60"],
+        backend=SpawnBackend.FORK,
+        pgroup=ProcessGroup(leader=0),
+        cancel=CancelPolicy.GRACEFUL,
+    )
+    pid = os.posix_spawnp("sh", ["sh", "-c", "trap '' TERM; read x"], os.environ, setpgroup=0)
+    owned, poller = Child(pid, owned=True), Poller()
+    ending = Ending(options, owned, poller, 0.0)
+
+    ending.apply(ShutdownReason.CANCELLED, 1.0)
+    ending.form_group(2.0)
+    ending.kill(ShutdownReason.ERROR, 3.0)
+    owned.wait_blocking()
+    ending.settle(4.0)
+    shutdown = ending.shutdown()
+    ending.close()
+    poller.close()
+    owned.close()
+
+    assert shutdown is not None
+    assert [(sent.signal, sent.target) for sent in shutdown.signals] == [
+        (signal.SIGTERM, f"process {pid}"),
+        (signal.SIGCONT, f"process {pid}"),
+        (signal.SIGTERM, f"group {pid}"),
+        (signal.SIGCONT, f"group {pid}"),
+        (signal.SIGKILL, f"group {pid}"),
+    ]
 
 
 async def test_a_child_in_our_group_is_signalled_alone(backend: SpawnBackend) -> None:
