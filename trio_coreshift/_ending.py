@@ -170,6 +170,14 @@ class Ending:
         if isinstance(target, ProcessTarget):
             self._all_gone(now)
             return
+        # 1. Where the group can be named without it, reap the child, whose zombie would count as
+        # a member. 2. Ask the kernel, through the pidfd, whether anybody is left: mostly nobody
+        # is, and that was all. 3. Only then look at /proc.
+        if target.unpin():
+            self._child.poll()
+            if target.is_empty():
+                self._all_gone(now)
+                return
         try:
             match self._escalation.stage:
                 case Stage.TERMINATING:
@@ -182,8 +190,8 @@ class Ending:
                 case _ if self._pgroup.own and self._pgroup.sweep:
                     self._sweep(target, now)
                 case _:
-                    # A natural end, and the rest of the group is none of our business. Its
-                    # number stays pinned: a policy may still be applied while pipes are drained.
+                    # A natural end, and the rest of the group is none of our business. It can
+                    # still be named: a policy may be applied while pipes are drained.
                     self._escalation.calm()
                     self.settled_at = now
         except OSError:
@@ -200,13 +208,10 @@ class Ending:
             self._all_gone(now)
 
     def _sweep(self, target: GroupTarget, now: float) -> None:
-        if not target.unpin():
+        if self._child.pinned:
             self._sweep_unseen(target, now)
             return
-        # 1. Reap the child, whose zombie would count as a member. 2. Ask the kernel, through the
-        # pidfd, whether anybody is left: mostly nobody is, and that was all. 3. Only then look.
-        self._child.poll()
-        if target.is_empty() or not self._may_survive(target):
+        if not self._may_survive(target):
             self._all_gone(now)
             return
         signals = self._escalation.kill(ShutdownReason.SWEEP, now)

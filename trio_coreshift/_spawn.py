@@ -61,7 +61,13 @@ async def spawn(
         on_started = task_status.started
     supervisor = Supervisor(await launch(options), on_started=on_started)
     await supervisor.run()
-    return _outcome(supervisor)
+    not_told = supervisor.on_started is not None
+    output = _outcome(supervisor)
+    if not_told:
+        # 1. `start` is cancelled, so it was told nothing. 2. The program has ended by itself
+        # before we took notice. To return now would look like a task that has not started.
+        await trio.lowlevel.checkpoint_if_cancelled()
+    return output
 
 
 def _outcome(supervisor: Supervisor) -> Output:

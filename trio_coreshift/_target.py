@@ -98,7 +98,12 @@ class GroupTarget:
 
     def survivors(self) -> list[int]:
         """The living members."""
-        return procfs.living_members(self.pgid)
+        members = procfs.living_members(self.pgid)
+        if members and self._child.reaped and self.is_empty():
+            # Nothing of ours pins the number any more. 1. The last member was gone, 2. the number
+            # was given to another group, 3. that one's members were seen.
+            return []
+        return members
 
     def describe(self) -> str:
         """Its name."""
