@@ -62,16 +62,6 @@ def plan_of(*, stdin: int | None = None, pgid: int | None = None) -> LaunchPlan:
     )
 
 
-def test_a_call_that_libc_lacks_is_enosys() -> None:
-    """A name that the C library does not have is ENOSYS, with the name in the text."""
-    with pytest.raises(CoreError) as caught:
-        libc._function("posix_spawn_no_such_call_np")
-    assert (caught.value.errno, caught.value.op) == (
-        errno.ENOSYS,
-        "vfork posix_spawn_no_such_call_np",
-    )
-
-
 @pytest.mark.usefixtures("fresh_functions")
 async def test_an_option_that_libc_lacks_the_call_for_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -89,57 +79,6 @@ async def test_an_option_that_libc_lacks_the_call_for_is_refused(
             await spawn(options)
         assert (caught.value.errno, caught.value.op) == (errno.ENOSYS, f"vfork {call}")
     await spawn(SpawnOptions(true, backend=VFORK, env={}, stdin=b"x", capture_stdout=True))
-
-
-def test_refused_flags_are_an_error() -> None:
-    """A flag that libc does not know (as SETSID once was) is not dropped in silence."""
-    with pytest.raises(CoreError) as caught:
-        libc.attributes(0x4000, 0, ())
-    assert (caught.value.errno, caught.value.op) == (
-        errno.EINVAL,
-        "vfork posix_spawnattr_setflags",
-    )
-
-
-def test_refused_signal_is_an_error() -> None:
-    """A signal number that libc refuses is not dropped in silence."""
-    with pytest.raises(CoreError) as caught:
-        libc.attributes(0, 0, (9999,))
-    assert caught.value.op == "vfork sigaddset"
-
-
-@pytest.mark.parametrize(
-    ("method", "args", "name"),
-    [
-        ("dup2", (-1, 5), "adddup2"),
-        ("close", (-1,), "addclose"),
-        ("close_from", (-1,), "addclosefrom_np"),
-        ("open", (-1, b"/dev/null", 0), "addopen"),
-    ],
-)
-def test_refused_actions_are_an_error(method: str, args: tuple[object, ...], name: str) -> None:
-    """An action that libc refuses is not dropped in silence."""
-    actions = libc.FileActions()
-    with pytest.raises(CoreError) as caught:
-        getattr(actions, method)(*args)
-    assert (caught.value.errno, caught.value.op) == (
-        errno.EBADF,
-        f"vfork posix_spawn_file_actions_{name}",
-    )
-
-
-def test_structs_have_room_to_spare() -> None:
-    """The C library writes into the first half of the buffers at most."""
-    attr = libc.attributes(libc.SETSID | libc.SETPGROUP, 0, (13, 25, 64))
-    assert any(bytes(attr))
-    assert not any(bytes(attr)[ctypes.sizeof(attr) // 2 :])
-    actions = libc.FileActions()
-    for fd in range(200):
-        actions.dup2(fd, fd + 1)
-        actions.chdir(b"/")
-    buffer = bytes(actions._actions)
-    assert any(buffer)
-    assert not any(buffer[len(buffer) // 2 :])
 
 
 def test_a_dup2_that_fails_in_the_child_is_found_out() -> None:
