@@ -167,6 +167,17 @@ async def test_stop_with_a_policy_of_its_own(backend: SpawnBackend) -> None:
     assert output.status == Exited(3)
 
 
+async def test_stop_with_policy_none_ends_a_child_that_waits_for_input(
+    backend: SpawnBackend,
+) -> None:
+    """Nothing is sent, but stdin is closed: a child that lives on its input ends by itself."""
+    async with spawn_start(talking(child("cat"), backend)) as running:
+        output = await running.stop(CancelPolicy.NONE)
+    assert output.status == Exited(0)
+    assert output.shutdown is not None
+    assert output.shutdown.signals == ()
+
+
 async def test_cancelled_stop_still_brings_the_child_to_its_end(backend: SpawnBackend) -> None:
     """Only the waiting for it is cancelled."""
     options = SpawnOptions(child("never_reads"), backend=backend, stdout=PIPE)

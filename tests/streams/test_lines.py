@@ -207,6 +207,24 @@ async def test_line_one_byte_too_long_raises_and_stays_to_be_read(data: bytes) -
         assert await collect(running.lines(max_line=5)) == ["12345"]
 
 
+async def test_line_end_may_come_later_than_a_line_of_the_limit(backend: SpawnBackend) -> None:
+    """A CR that may be half a line end does not count as the byte too many."""
+    options = SpawnOptions(
+        child("emit", b"12345\r".hex(), b"\n123456".hex()),
+        backend=backend,
+        stdin=PIPE,
+        stdout=PIPE,
+    )
+    async with spawn_start(options) as running:
+        assert running.stdin is not None
+        with trio.move_on_after(0.02):
+            await anext(running.lines(max_line=5))
+        await running.stdin.send_all(b"\n")
+        assert await anext(running.lines(max_line=5)) == "12345"
+        with pytest.raises(OutputLimitError):
+            await anext(running.lines(max_line=5))
+
+
 async def test_limit_counts_bytes_and_not_characters() -> None:
     """`max_line` is about memory: two-byte characters count twice."""
     async with saying("\u00e4\u00e4\u00e4\n".encode()) as running:

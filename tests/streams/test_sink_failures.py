@@ -225,6 +225,22 @@ async def test_sink_that_raises_cancels_the_body(backend: SpawnBackend) -> None:
     assert caught.value is error
 
 
+async def test_sink_that_raises_on_the_chunk_that_makes_ready_does_not_hang_the_body(
+    backend: SpawnBackend,
+) -> None:
+    """A failure that comes together with readiness ends a body as one that comes later does."""
+    error = SinkError()
+
+    async def sink(_chunk: bytes) -> None:
+        raise error
+
+    options = SpawnOptions(child("never_reads"), backend=backend, stdout_sink=sink, ready=b"ready")
+    with pytest.raises(SinkError) as caught:
+        async with spawn_start(options):
+            await trio.sleep_forever()
+    assert caught.value is error
+
+
 async def test_body_that_has_ended_still_raises_what_the_sink_raises() -> None:
     """A sink may fail while the block waits for its child; the block raises it."""
     error = SinkError()

@@ -56,6 +56,36 @@ async def test_sink_that_never_returns_is_given_up_after_kill_grace_when_cancell
     assert 0.05 <= running.output.duration < 5.0
 
 
+async def test_sink_that_hangs_only_after_the_cancellation_is_given_up_as_well(
+    backend: SpawnBackend,
+) -> None:
+    """A call that begins when the end is decided has `kill_grace` like the one under way then."""
+    entered = trio.Event()
+
+    async def sink(chunk: bytes) -> None:
+        if chunk == b"ready\n":
+            entered.set()
+        else:
+            await trio.sleep_forever()
+
+    options = SpawnOptions(
+        child("term_writes", 3),
+        backend=backend,
+        stdout_sink=sink,
+        capture_stdout=True,
+        cancel=CancelPolicy.GRACEFUL,
+        kill_grace=0.2,
+    )
+    with trio.CancelScope() as scope:
+        async with spawn_start(options) as running:
+            await entered.wait()
+            scope.cancel()
+    assert running.output is not None
+    assert running.output.status == Exited(0)
+    assert running.output.stdout == b"ready\n\0\1\2"
+    assert running.output.duration < 5.0
+
+
 async def test_sink_that_never_returns_is_given_up_after_a_timeout(backend: SpawnBackend) -> None:
     """A timeout bounds a sink as well, even where the child has ended long before."""
     entered = trio.Event()
