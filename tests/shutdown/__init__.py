@@ -1,0 +1,1 @@
+"""The shutdown contract: nothing outlives its scope, and nothing is lost on the way."""
