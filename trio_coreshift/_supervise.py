@@ -15,7 +15,6 @@ exception of a callback, a fault of ours) is kept, has the policy applied, and c
 from __future__ import annotations
 
 import math
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import trio
@@ -117,7 +116,7 @@ class Supervisor:
         if launch.options.timeout is not None:
             self._timeout_at = launch.started + launch.options.timeout
         self._ready = launch.options.ready is None
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._inbox: list[Callable[[], None]] = []
         self._streams = ChildStreams(launch)
 
     # What other tasks may call.
@@ -335,7 +334,7 @@ class Supervisor:
         if self._faults >= _MAX_FAULTS:
             return
         while self._inbox:
-            self._inbox.popleft()()
+            self._inbox.pop(0)()
         for handler in self._poller.ready():
             handler()
         if not self._pidfd_watched or self._streams.just_ended():
