@@ -54,13 +54,17 @@ class UnreadStreams:
                 self.look_at = now + _LOOK_AFTER
 
     def look(self, now: float) -> None:
-        """Take those in which the same bytes have been waiting since the last look."""
+        """Take those in which the same bytes have been waiting since the last look.
+
+        Only from half full on: before that the child does not stand still, and what is not taken
+        stays readable. A pipe of many short writes is full when half of its bytes are used.
+        """
         for stream, before in list(self._suspects.items()):
             fd = stream.fileno()
             waiting = -1 if fd < 0 else _unread_bytes(fd)
             if waiting < 0:
                 del self._suspects[stream]
-            elif waiting == before > 0:
+            elif waiting == before and 2 * waiting >= fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ):
                 del self._suspects[stream]
                 self._take(stream)
             else:
