@@ -187,18 +187,18 @@ class Life:
                     scope.deadline = trio.current_time() + self.moment
                 async with spawn_start(self.options) as running:
                     holder.append(running)
-                    if self.end in {"stop", "error"}:
+                    if self.end == "error":
                         await trio.sleep(self.moment)
-                        if self.end == "error":
-                            raise _Planned
-                        await running.stop()
-                    elif self.moment < 0.02 and self.end == "cancel":
+                        raise _Planned
+                    if self.end == "cancel" and self.moment < 0.02:
                         await trio.sleep_forever()
-                    else:
-                        async with trio.open_nursery() as nursery:
-                            nursery.start_soon(_read, running)
-                            await running.wait()
-                            nursery.cancel_scope.cancel()
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(_read, running)
+                        if self.end == "stop":
+                            await trio.sleep(self.moment)
+                            await running.stop()
+                        await running.wait()
+                        nursery.cancel_scope.cancel()
         finally:
             for running in holder:
                 self.output = running.output
