@@ -73,7 +73,7 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
         "backends/test_contract_signals.py::test_other_ignored_signals_stay_ignored",
     ),
     "realtime-signals": (
-        "backends/test_contract_signals.py::test_nothing_is_caught",
+        "gotchas/test_conditions.py::test_a_signal_that_is_pending_in_the_forked_child_has_its_default_effect",
         "backends/test_contract_signals.py::test_the_status_names_the_signal",
     ),
     "own-group": (
@@ -94,13 +94,19 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
         "gotchas/test_groups.py::test_what_a_shell_has_started_goes_with_it",
         "gotchas/test_groups.py::test_a_leader_that_ends_early_leaves_the_others_their_grace",
     ),
-    "kill-once": ("gotchas/test_groups.py::test_what_a_shell_has_started_goes_with_it",),
+    "kill-once": (
+        "gotchas/test_ending.py::test_a_killed_target_is_given_up_after_its_time",
+        "gotchas/test_groups.py::test_what_a_shell_has_started_goes_with_it",
+    ),
     "pdeathsig": ("backends/test_contract_program.py::test_it_runs_on_the_thread_of_trio",),
     "fork-threads": (
         "backends/test_fork.py::test_the_collector_is_as_it_was",
         "backends/test_fork.py::test_a_warning_of_fork_is_not_an_error",
     ),
-    "two-processes": ("backends/test_fork.py::test_no_handler_of_the_parent_runs_in_a_child",),
+    "two-processes": (
+        "gotchas/test_conditions.py::test_a_signal_that_is_pending_in_the_forked_child_has_its_default_effect",
+        "backends/test_fork.py::test_no_handler_of_the_parent_runs_in_a_child",
+    ),
     "vfork": (
         "kernel/test_libc.py::test_structs_have_room_to_spare",
         "backends/test_contract_signals.py::test_the_mask_is_empty_though_the_parent_blocks_all",

@@ -1,6 +1,7 @@
 """Conditions that only a process of its own can be put under."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,12 @@ def test_ctrl_c_once_is_the_policy_and_twice_is_sigkill(backend: SpawnBackend, p
         "signals": ["SIGTERM", "SIGCONT", "SIGKILL"],
         "waited": False,
     }
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGRTMIN + 3])
+def test_a_signal_that_is_pending_in_the_forked_child_has_its_default_effect(number: int) -> None:
+    """No handler of the parent runs in the child, for realtime signals neither."""
+    assert parent("pending_at_fork", int(number)) == number
 
 
 def test_resource_is_loaded_before_it_is_needed() -> None:

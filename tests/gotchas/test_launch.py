@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from trio_coreshift import SpawnBackend, SpawnOptions, spawn
+from trio_coreshift import CancelPolicy, SpawnBackend, SpawnOptions, spawn
 from trio_coreshift._gate import SpawnGate
 
 
@@ -53,7 +53,8 @@ async def test_cancelled_before_the_launch_there_is_no_child(
     trace = tmp_path / "trace"
     with trio.CancelScope() as scope:
         scope.cancel()
-        await spawn(SpawnOptions(["touch", trace], backend=backend))
+        # NONE: a program that was started would run to its end.
+        await spawn(SpawnOptions(["touch", trace], backend=backend, cancel=CancelPolicy.NONE))
 
     assert scope.cancelled_caught
     assert not trace.exists()

@@ -27,11 +27,12 @@ def end(pid: int) -> None:
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
+@pytest.mark.parametrize("owned", [True, False])
 @pytest.mark.parametrize("with_pidfd", [True, False])
-def test_a_number_is_not_used_after_its_reaping(with_pidfd: bool) -> None:  # noqa: FBT001 - pytest's
+def test_a_number_is_not_used_after_its_reaping(*, owned: bool, with_pidfd: bool) -> None:
     """Once a child is reaped, by us, its number gets no signal, whoever has it now."""
     pid = start("sleep", "60")
-    ours = Child(pid, owned=True)
+    ours = Child(pid, owned=owned)
     if not with_pidfd:
         ours.close()
     end(pid)
