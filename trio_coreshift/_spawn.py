@@ -235,9 +235,22 @@ class _Block(AbstractAsyncContextManager["RunningProcess"]):
         supervisor, self._supervisor = self._supervisor, None
         try:
             if error is not None and not is_cancellation(error):
+                _show_with(error, supervisor.failure)
                 raise error
             if error is not None:
                 supervisor.keep(error)
             _outcome(supervisor)
         finally:
             del error, supervisor
+
+
+def _show_with(error: BaseException, earlier: BaseException | None) -> None:
+    # A callback has failed, the body was cancelled for it and has raised something else in answer:
+    # what came first is at the end of the chain that a traceback shows.
+    if earlier is None or is_cancellation(earlier):
+        return
+    last = error
+    while last is not earlier and last.__context__ is not None:
+        last = last.__context__
+    if last is not earlier:
+        last.__context__ = earlier

@@ -225,6 +225,23 @@ async def test_sink_that_raises_cancels_the_body(backend: SpawnBackend) -> None:
     assert caught.value is error
 
 
+async def test_body_that_raises_when_cancelled_for_a_sink_shows_both(
+    backend: SpawnBackend,
+) -> None:
+    """The body's exception leaves the block, with the sink's in its context and not lost."""
+    error = SinkError()
+    options = SpawnOptions(child("never_reads"), backend=backend, stdout_sink=raising(error))
+    with pytest.raises(KeyError) as caught:  # noqa: PT012 - the block raises as a whole
+        async with spawn_start(options):
+            try:
+                await trio.sleep_forever()
+            finally:
+                raise KeyError
+    cancelled = caught.value.__context__
+    assert isinstance(cancelled, trio.Cancelled)
+    assert cancelled.__context__ is error
+
+
 async def test_sink_that_raises_on_the_chunk_that_makes_ready_does_not_hang_the_body(
     backend: SpawnBackend,
 ) -> None:
