@@ -167,7 +167,7 @@ class Ending:
     def settle(self, now: float) -> None:
         """The child has ended: see what is left of its group, and whether to wait for it."""
         target = self._target
-        if isinstance(target, ProcessTarget):
+        if isinstance(target, ProcessTarget) or (self._doomed is None and target.is_lost()):
             self._all_gone(now)
             return
         # 1. Where the group can be named without it, reap the child, whose zombie would count as

@@ -82,6 +82,15 @@ class GroupTarget:
             self._child.pinned = False
         return not self._child.pinned
 
+    def is_lost(self) -> bool:
+        """Whether the child was reaped by someone else and nothing names its group any more.
+
+        Whoever is left there then gets no signal, and is not waited for.
+        """
+        return self._child.reaped and not (
+            self._led and self._child.signal_led_group(0) is not None
+        )
+
     def is_empty(self) -> bool:
         """Whether the group is known to be empty, without a look at /proc."""
         return self._led and self._child.signal_led_group(0) is Delivery.GONE
