@@ -167,17 +167,9 @@ class Ending:
     def settle(self, now: float) -> None:
         """The child has ended: see what is left of its group, and whether to wait for it."""
         target = self._target
-        if isinstance(target, ProcessTarget) or (self._doomed is None and target.is_lost()):
+        if isinstance(target, ProcessTarget) or self._is_over_for(target):
             self._all_gone(now)
             return
-        # 1. Where the group can be named without it, reap the child, whose zombie would count as
-        # a member. 2. Ask the kernel, through the pidfd, whether anybody is left: mostly nobody
-        # is, and that was all. 3. Only then look at /proc.
-        if target.unpin():
-            self._child.poll()
-            if target.is_empty():
-                self._all_gone(now)
-                return
         try:
             match self._escalation.stage:
                 case Stage.TERMINATING:
@@ -199,6 +191,17 @@ class Ending:
             # is not waited for then; what has its grace has all of it.
             if self._escalation.stage is not Stage.TERMINATING:
                 self._all_gone(now)
+
+    def _is_over_for(self, target: GroupTarget) -> bool:
+        if self._doomed is None and target.is_lost():
+            return True
+        # 1. Where the group can be named without it, reap the child, whose zombie would count as
+        # a member. 2. Ask the kernel, through the pidfd, whether anybody is left: mostly nobody
+        # is, and that was all. 3. Only then look at /proc.
+        if not target.unpin():
+            return False
+        self._child.poll()
+        return target.is_empty()
 
     def _await_doomed(self, target: GroupTarget, now: float) -> None:
         # SIGKILL reaches every member at once, and a dying one cannot fork: no others appear.
