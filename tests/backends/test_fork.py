@@ -83,6 +83,11 @@ def test_the_loop_goes_on_while_the_child_sets_itself_up() -> None:
     assert report == {"turns": 10, "early": [], "status": ["Exited(code=0)"]}
 
 
+def test_a_child_that_ends_without_a_word() -> None:
+    """A child that ends before exec has its status, though someone else holds its error pipe."""
+    assert parent("silent_child") == {"status": "Exited(code=9)"}
+
+
 def test_a_warning_of_fork_is_not_an_error() -> None:
     """Python's warning about forking with threads, turned into an error, costs no child."""
     assert parent("fork_warning") == {"status": "Exited(code=0)", "left": 0}

@@ -61,6 +61,12 @@ async def targets(scratch: Path, **streams: Any) -> list[str]:  # noqa: ANN401 -
     return report.read_text().splitlines()
 
 
+async def only_stderr(**more: Any) -> list[str]:  # noqa: ANN401 - of SpawnOptions
+    """Stderr through a pipe of ours, whose ends must not be in the way of the others."""
+    options = options_of(sh("echo err >&2"), stdin=None, capture_stderr=True, **more)
+    return [(await spawn(options)).stderr.decode()]
+
+
 async def open_in_child(**more: Any) -> list[str]:  # noqa: ANN401 - of SpawnOptions
     """The descriptors of a child that should have the three and nothing else."""
     output = await spawn(options_of(("ls", "/proc/self/fd"), capture_stdout=True, **more))
@@ -80,6 +86,8 @@ async def tour(scratch: Path, closed: str) -> dict[str, Any]:
         "captured": await captured(),
         "piped": await piped(),
         "files": await to_files(scratch),
+        "stderr beside null": await only_stderr(stdout=DEVNULL),
+        "stderr beside nothing": await only_stderr(),
         "inherit": await targets(scratch, stdin=None),
         "devnull": await targets(scratch, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL),
         "only stdin": await targets(scratch),
@@ -92,6 +100,8 @@ async def tour(scratch: Path, closed: str) -> dict[str, Any]:
         "captured": ["in\n", "err\n", "0"],
         "piped": ["in\n", "err\n"],
         "files": ["in\n", "err\n"],
+        "stderr beside null": ["err\n"],
+        "stderr beside nothing": ["err\n"],
         "inherit": inherited,
         "devnull": [null] * 3,
         "only stdin": [null, *inherited[1:]],

@@ -3,11 +3,13 @@
 Usage: few_descriptors BACKEND LIMIT
 
 The JSON object has a list for each shape of options, and in it an object for each number of free
-descriptors below LIMIT: ``ok``, the exit code, or ``error`` and ``op``; ``left``: what was left
-open or unreaped; ``next``: what the next spawn wrote, with the descriptors free again.
+descriptors below LIMIT: ``ok``, the exit code, or ``error`` and ``op``; ``started``: how many
+children were started; ``left``: what was left open or unreaped; ``next``: what the next spawn
+wrote, with the descriptors free again.
 """
 
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -29,6 +31,7 @@ from trio_coreshift import (
     spawn_start,
 )
 
+LOG = logging.getLogger("trio_coreshift")
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 BACKEND = SpawnBackend[sys.argv[1]]
 OUR_GROUP = ProcessGroup(leader=0)
@@ -46,6 +49,16 @@ SHAPES = {
     if BACKEND is not SpawnBackend.POSIX_SPAWN
     else options_of(TRUE, capture_stdout=True),
 }
+
+
+class Starts(logging.Handler):
+    """Counts the children that were started."""
+
+    count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Look at one message."""
+        self.count += "started as process" in record.getMessage()
 
 
 def limit_to(free: int) -> list[int]:
@@ -76,6 +89,8 @@ async def attempt(free: int, options: SpawnOptions) -> dict[str, Any]:
     """Spawn with ``free`` descriptors, and look what is left."""
     before = fd_table()
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)
+    starts = Starts()
+    LOG.addHandler(starts)
     fillers = limit_to(free)
     report: dict[str, Any] = {}
     try:
@@ -86,6 +101,8 @@ async def attempt(free: int, options: SpawnOptions) -> dict[str, Any]:
         resource.setrlimit(resource.RLIMIT_NOFILE, soft)
         for fd in fillers:
             os.close(fd)
+    LOG.removeHandler(starts)
+    report["started"] = starts.count
     after = fd_table()
     report["left"] = [f"{fd} {after[fd]}" for fd in after.keys() - before.keys()]
     report["left"] += [f"child {info.pid}" for info in children_of_ours()]
@@ -96,6 +113,8 @@ async def attempt(free: int, options: SpawnOptions) -> dict[str, Any]:
 
 async def main() -> dict[str, list[dict[str, Any]]]:
     """Try one number of descriptors after the other."""
+    LOG.setLevel(logging.DEBUG)
+    LOG.propagate = False
     limit = int(sys.argv[2])
     return {
         shape: [await attempt(free, options) for free in range(limit)]
