@@ -24,7 +24,10 @@ _MIB: Final = 1024 * 1024
 class Owner(Protocol):
     """What a handle needs of the supervisor."""
 
-    output: Output | None
+    @property
+    def output(self) -> Output | None:
+        """How it went; None until it is over."""
+        ...  # pragma: no cover - a protocol has no body to run
 
     @property
     def io_done(self) -> bool:

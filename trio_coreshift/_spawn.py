@@ -10,7 +10,8 @@ from trio.lowlevel import enable_ki_protection
 
 from ._errors import invalid
 from ._launch import launch
-from ._supervise import Supervisor, is_cancellation
+from ._outcome import is_cancellation
+from ._supervise import Supervisor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,22 +62,12 @@ async def spawn(
         on_started = task_status.started
     supervisor = Supervisor(await launch(options), on_started=on_started)
     await supervisor.run()
-    not_told = supervisor.on_started is not None
-    output = _outcome(supervisor)
-    if not_told:
+    output = supervisor.result()
+    if not supervisor.handed_over:
         # 1. `start` is cancelled, so it was told nothing. 2. The program has ended by itself
         # before we took notice. To return now would look like a task that has not started.
         await trio.lowlevel.checkpoint_if_cancelled()
     return output
-
-
-def _outcome(supervisor: Supervisor) -> Output:
-    try:
-        return supervisor.result()
-    finally:
-        # The exception's traceback refers to this frame and, through it, to the supervisor.
-        supervisor.failure = None
-        del supervisor
 
 
 def _check_unreachable(options: SpawnOptions) -> None:
@@ -149,7 +140,7 @@ class _Block(AbstractAsyncContextManager["RunningProcess"]):
         assert self._running is not None, "a child that has not become ready is an error"
         self._body.__enter__()
         supervisor.on_failure = self._body.cancel
-        if supervisor.failure is not None:
+        if supervisor.outcome.failure is not None:
             self._body.cancel()
         return self._running
 
@@ -235,11 +226,11 @@ class _Block(AbstractAsyncContextManager["RunningProcess"]):
         supervisor, self._supervisor = self._supervisor, None
         try:
             if error is not None and not is_cancellation(error):
-                _show_with(error, supervisor.failure)
+                _show_with(error, supervisor.outcome.failure)
                 raise error
             if error is not None:
-                supervisor.keep(error)
-            _outcome(supervisor)
+                supervisor.outcome.keep(error)
+            supervisor.result()
         finally:
             del error, supervisor
 

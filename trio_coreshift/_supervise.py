@@ -15,22 +15,22 @@ exception of a callback, a fault of ours) is kept, has the policy applied, and c
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import trio
-from trio.lowlevel import FdStream, enable_ki_protection
+from trio.lowlevel import enable_ki_protection
 
 from ._backends.fork import read_report
 from ._ending import Ending
-from ._errors import ExitStatusError, OutputLimitError, ProcessAbandonedError
-from ._exit_watch import call_at_exit
+from ._errors import ProcessAbandonedError
+from ._exit_watch import ExitWatch
+from ._hand_over import HandOver
 from ._kernel.fds import close_all
-from ._kernel.poller import READ, is_readable
+from ._kernel.poller import READ
+from ._outcome import Outcome, is_cancellation
 from ._output import Output, ShutdownReason
 from ._policy import OverflowPolicy
-from ._process import owned_process
 from ._reaper import destroy, reap_in_background
-from ._running import RunningProcess
 from ._signals import log
 from ._status import describe_status
 from ._streams import ChildStreams
@@ -41,19 +41,10 @@ if TYPE_CHECKING:
 
     from ._launch import Launch
     from ._policy import CancelPolicy
+    from ._running import RunningProcess
 
 # More faults of our own than this in one run, and it is ended without any more ado.
 _MAX_FAULTS = 3
-# Seconds between two looks at the child where nothing at all tells of its end.
-_LOOK_FOR_EXIT = 0.02
-
-
-def is_cancellation(exc: BaseException) -> bool:
-    """Whether ``exc`` is a mere cancellation; a nursery may have made a group of it."""
-    if isinstance(exc, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", exc)
-        return group.split(trio.Cancelled)[1] is None
-    return isinstance(exc, trio.Cancelled)
 
 
 class Supervisor:
@@ -65,33 +56,21 @@ class Supervisor:
         shielded: Whether the task that runs this is not the one whose cancellation counts.
 
     Attributes:
-        output: How it went; None until it is over.
-        failure: What hit the loop, or None.
-        launch_error: Why there is no program, or None.
-        on_started: See above; None once it was called.
+        outcome: What is known of how it goes.
         on_failure: Called when something of the caller's or of ours fails while it runs.
     """
 
     # What most runs never change stands here, so that a spawn does not pay for it.
-    output: Output | None = None
-    failure: BaseException | None = None
-    launch_error: BaseException | None = None
     on_failure: Callable[[], object] | None = None
     _bell: trio.Event | None = None
     _done: trio.Event | None = None
     _early_exited = False
-    _exited = False
-    _exited_event: trio.Event | None = None
     _faults = 0
     _finished_streams = False
-    _handed_over = False
+    _hand_over: HandOver | None = None
     _interruptions = 0
-    _look_for_exit = False
     _nursery: trio.Nursery | None = None
-    _pidfd_watched = False
     _poked = False
-    _ready_scope: trio.CancelScope | None = None
-    _running: RunningProcess | None = None
     _over = False
     _runs = False
     _timed_out = False
@@ -106,16 +85,18 @@ class Supervisor:
         on_started: Callable[[RunningProcess], object] | None = None,
         shielded: bool = False,
     ) -> None:
-        self.on_started = on_started
+        self.outcome = Outcome()
         self._options = launch.options
         self._launch = launch
         self._child = launch.child
         self._poller = launch.poller
         self._shielded = shielded
+        self._exit = ExitWatch(launch.child, launch.poller, self._ended)
         self._ending = Ending(launch.options, launch.child, launch.poller, launch.started)
         if launch.options.timeout is not None:
             self._timeout_at = launch.started + launch.options.timeout
-        self._ready = launch.options.ready is None
+        if on_started is not None:
+            self._hand_over = HandOver(launch, on_started)
         self._inbox: list[Callable[[], None]] = []
         self._streams = ChildStreams(launch)
 
@@ -148,7 +129,7 @@ class Supervisor:
 
     def fail(self, exc: BaseException) -> None:
         """Something of the caller's has raised: it comes out at the end, after the policy."""
-        self.keep(exc)
+        self.outcome.keep(exc)
         self._post(lambda: self._apply(ShutdownReason.ERROR))
         if self.on_failure is not None:
             self.on_failure()
@@ -158,11 +139,13 @@ class Supervisor:
         self._post(lambda: self._abandon_streams(at_once=at_once))
 
     def _abandon_streams(self, *, at_once: bool) -> None:
-        if self._running is not None and self._child.status is None:
-            at_once = at_once or not self._handed_over
-            if self._unread is None:
-                self._unread = UnreadStreams(self._streams)
-            self._unread.abandon(self._running, trio.current_time(), at_once=at_once)
+        hand_over = self._hand_over
+        if hand_over is None or hand_over.running is None or self._child.status is not None:
+            return
+        if self._unread is None:
+            self._unread = UnreadStreams(self._streams)
+        at_once = at_once or not hand_over.done
+        self._unread.abandon(hand_over.running, trio.current_time(), at_once=at_once)
 
     def _post(self, act: Callable[[], None]) -> None:
         # Done by the loop, where a fault in it is taken care of, and not by whoever asks.
@@ -173,6 +156,16 @@ class Supervisor:
     def done(self) -> bool:
         """Whether it is over."""
         return self._over
+
+    @property
+    def output(self) -> Output | None:
+        """How it went; None until it is over."""
+        return self.outcome.output
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the handle has reached whoever waits for it, if somebody does."""
+        return self._hand_over is None or self._hand_over.done
 
     @property
     def io_done(self) -> bool:
@@ -196,34 +189,8 @@ class Supervisor:
         await self._done.wait()
 
     def result(self) -> Output:
-        """The outcome of `run`.
-
-        Raises:
-            CoreError: The launch failed.
-            ProcessAbandonedError: The child is still there.
-            OutputLimitError: It wrote too much.
-            ExitStatusError: It ended before it was ready.
-            BaseException: What hit the loop.
-        """
-        output = self.output
-        if self.launch_error is not None and (
-            self.failure is None or is_cancellation(self.failure)
-        ):
-            raise self.launch_error
-        if output is None:
-            assert self.failure is not None, "what has kept it from being made"
-            raise self.failure
-        if self._ending.abandoned and not isinstance(self.failure, KeyboardInterrupt):
-            raise ProcessAbandonedError(output) from self.failure
-        if self.failure is not None:
-            raise self.failure
-        if self._streams.budget.overflowed and (
-            self._options.overflow is not OverflowPolicy.TRUNCATE
-        ):
-            raise OutputLimitError("spawn output limit", output)
-        if not self._ready and self._options.wait:
-            raise ExitStatusError(output)
-        return output
+        """Return or raise what `spawn` does; the outcome of `run`."""
+        return self.outcome.tell(self._options)
 
     # The loop.
 
@@ -245,7 +212,7 @@ class Supervisor:
                 await self._loop()
         except BaseExceptionGroup as group:
             # The tasks raise nothing, so this is a Ctrl+C that has hit the nursery's last step.
-            self.keep(group.exceptions[0])
+            self.outcome.keep(group.exceptions[0])
 
     async def _loop(self) -> None:
         step = self._begin
@@ -264,7 +231,7 @@ class Supervisor:
                 destroy(self._child, self._ending.target)
                 raise
             except BaseException as exc:  # noqa: BLE001 - it is kept, and raised when it is over
-                self.keep(exc)
+                self.outcome.keep(exc)
                 self.interrupt(exc)
                 # Readers in the same scope are gone; others may be there.
                 self.abandon_streams(at_once=False)
@@ -301,9 +268,8 @@ class Supervisor:
         if self._faults >= _MAX_FAULTS:
             return math.inf
         look_at = math.inf if self._unread is None else self._unread.look_at
-        if self._look_for_exit and not self._exited:
-            look_at = min(look_at, trio.current_time() + _LOOK_FOR_EXIT)
-        return min(self._ending.deadline, self._timeout_at, self._drain_deadline(), look_at)
+        deadlines = (self._ending.deadline, self._timeout_at, self._drain_deadline())
+        return min(*deadlines, look_at, self._exit.look_at())
 
     def _drain_deadline(self) -> float:
         settled_at = self._ending.settled_at
@@ -316,7 +282,7 @@ class Supervisor:
         return math.inf if grace is None else settled_at + grace
 
     def _begin(self) -> None:
-        self._watch_exit()
+        self._exit.begin(self.wake)
         try:
             self._streams.adopt(self._launch, changed=self.wake, failed=self.fail)
         finally:
@@ -327,7 +293,7 @@ class Supervisor:
             self._program_runs()
         else:
             self._poller.add(self._launch.error_fd, READ, self._read_report)
-        self._check_ready()
+        self._offer()
 
     def _take_in(self) -> None:
         self._poked = False
@@ -337,10 +303,9 @@ class Supervisor:
             self._inbox.pop(0)()
         for handler in self._poller.ready():
             handler()
-        if not self._pidfd_watched or self._streams.just_ended():
-            self._see_exit()
+        self._exit.look(hint=self._streams.just_ended())
         self._check_collected()
-        self._check_ready()
+        self._offer()
         now = trio.current_time()
         if now >= self._timeout_at and not self._is_over():
             self._timeout_at = math.inf
@@ -355,50 +320,10 @@ class Supervisor:
         if self._unread is not None and now >= self._unread.look_at:
             self._unread.look(now)
 
-    def _pidfd_event(self) -> None:
-        if self._see_exit():
-            return
-        assert self._child.pidfd is not None
-        if is_readable(self._child.pidfd):
-            # Ended but not to be reaped: a tracer comes first (tokio issue 7144). Waiting for a
-            # descriptor that stays readable would spin; the thread waits for the reaping.
-            self._poller.remove(self._child.pidfd)
-            self._pidfd_watched = False
-            self._start_exit_watch()
-
-    def _watch_exit(self) -> None:
-        if self._child.status is not None:
-            self._poked = True  # ended and lost before its launch was over: nothing will tell
-        elif self._child.pidfd is None:
-            self._start_exit_watch()
-        else:
-            try:
-                self._poller.add(self._child.pidfd, READ, self._pidfd_event)
-            except OSError:
-                self._look_for_exit = True
-                raise
-            self._pidfd_watched = True
-
-    def _start_exit_watch(self) -> None:
+    def _ended(self) -> None:
         try:
-            call_at_exit(self._child.pid, self.wake)
-        except RuntimeError:
-            # Not even a thread can be had: what is left is to look again and again.
-            self._look_for_exit = True
-
-    def _see_exit(self) -> bool:
-        if self._exited:
-            return True
-        if self._child.poll() is None:
-            return False
-        if self._pidfd_watched:
-            assert self._child.pidfd is not None
-            self._poller.remove(self._child.pidfd)
-            self._pidfd_watched = False
-        self._exited = True
-        if self._exited_event is not None:
-            self._exited_event.set()
-        try:
+            if self._hand_over is not None:
+                self._hand_over.tell_exit()
             if self._launch.error_fd is not None:
                 self._read_report()
             self._streams.child_ended()
@@ -408,83 +333,52 @@ class Supervisor:
         finally:
             # Whatever happens, it is from here on that the end is seen.
             self._ending.settle(trio.current_time())
-        return True
 
     def _read_report(self) -> None:
         error_fd = self._launch.error_fd
         if error_fd is None:
             return  # the exit, seen in the same turn, has led here before
         try:
-            self.launch_error = read_report(error_fd, self._launch.plan)
+            self.outcome.launch_error = read_report(error_fd, self._launch.plan)
         except BlockingIOError:
-            if not self._exited:
+            if not self._exit.seen:
                 return
             # It has ended without a word, and the pipe is still open: a fork elsewhere in this
             # process has a copy. A child that could not run would have said so.
         self._poller.remove(error_fd)
         self._launch.error_fd = None
         close_all((error_fd,))
-        if self.launch_error is None:
+        if self.outcome.launch_error is None:
             self._program_runs()
 
     def _program_runs(self) -> None:
         self._runs = True
         self._ending.form_group(trio.current_time())
-        if self.on_started is not None:
-            self._make_handle()
+        if self._hand_over is not None:
+            self._hand_over.make(self)
+            if callable(self._options.ready) and self._nursery is not None:
+                self._hand_over.begin_ready()
+                self._nursery.start_soon(self._run_ready, self._hand_over)
         if self._ending.applied_at is not None:
             self._policy_applied()
         if self._interruptions:
             self._abandon_streams(at_once=True)  # nobody will ever be given them
 
-    def _make_handle(self) -> None:
-        stdio = self._launch.stdio
-        ends, stdio.stdin, stdio.stdout, stdio.stderr = (
-            (stdio.stdin, stdio.stdout, stdio.stderr),
-            None,
-            None,
-            None,
-        )
-        stdin, stdout, stderr = (None if fd is None else FdStream(fd) for fd in ends)
-        self._exited_event = trio.Event()
-        if self._exited:
-            self._exited_event.set()
-        process = owned_process(self._child, self._exited_event)
-        self._running = RunningProcess(
-            self, process, self._options.program, stdin=stdin, stdout=stdout, stderr=stderr
-        )
-        if callable(self._options.ready) and self._nursery is not None:
-            self._ready_scope = trio.CancelScope(shield=True)
-            self._nursery.start_soon(self._run_ready, self._running)
-
-    @enable_ki_protection
-    async def _run_ready(self, running: RunningProcess) -> None:
-        assert self._ready_scope is not None
-        assert callable(self._options.ready)
-        try:
-            with self._ready_scope:
-                await self._options.ready(running)
-                self._ready = True
-        except BaseException as exc:  # noqa: BLE001 - it comes out when the child is ended
-            self.fail(exc)
-        finally:
-            self._ready_scope = None
-            self.wake()
+    async def _run_ready(self, hand_over: HandOver) -> None:
+        await hand_over.run_ready(changed=self.wake, failed=self.fail)
 
     def _end_ready(self) -> None:
-        if self._ready_scope is not None:
-            self._ready_scope.cancel()
+        if self._hand_over is not None:
+            self._hand_over.end_ready()
 
-    def _check_ready(self) -> None:
-        self._ready = self._ready or self._streams.ready
-        running, started = self._running, self.on_started
-        if running is not None and started is not None and self._ready:
-            # Cancelled already: `task_status.started` would do nothing, and `start` drop its value.
-            cancelled = not self._shielded and trio.current_effective_deadline() == -math.inf
-            if not self._interruptions and not cancelled:
-                self.on_started = None
-                self._handed_over = True
-                started(running)
+    @property
+    def _in_ready(self) -> bool:
+        return self._hand_over is not None and self._hand_over.in_ready
+
+    def _offer(self) -> None:
+        if self._hand_over is not None and not self._interruptions:
+            self._hand_over.ready = self._hand_over.ready or self._streams.ready
+            self._hand_over.offer(shielded=self._shielded)
 
     def _check_collected(self) -> None:
         reason = None
@@ -506,23 +400,16 @@ class Supervisor:
         self._policy_applied()
 
     def _policy_applied(self) -> None:
-        if self._running is not None and self._running.stdin is not None:
-            self._running.stdin.close()
+        if self._hand_over is not None:
+            self._hand_over.close_stdin()
         self._streams.limit_sinks(self._options.kill_grace)
         self._end_ready()
 
-    def keep(self, exc: BaseException) -> None:
-        """Keep ``exc`` for `result` to raise."""
-        # What is not a mere cancellation must not be lost behind one.
-        failure = self.failure
-        if failure is None or (is_cancellation(failure) and not is_cancellation(exc)):
-            self.failure = exc
-
     def _fault(self, exc: BaseException) -> None:
-        self.keep(exc)
+        self.outcome.keep(exc)
         self._faults += 1
         self._poked = True
-        self._ending.look_again = self._exited
+        self._ending.look_again = self._exit.seen
         try:
             if self._faults == 1:
                 self._apply(ShutdownReason.ERROR)
@@ -551,15 +438,15 @@ class Supervisor:
         try:
             act()
         except BaseException as exc:  # noqa: BLE001 - what comes after it is done all the same
-            self.keep(exc)
+            self.outcome.keep(exc)
 
     def _is_over(self) -> bool:
         if self._faults >= _MAX_FAULTS:
-            return self._streams.done and self._ready_scope is None
+            return self._streams.done and not self._in_ready
         if self._detached:
             return True
         ended = self._ending.settled_at is not None or self._ending.abandoned
-        return ended and self._streams.done and self._ready_scope is None
+        return ended and self._streams.done and not self._in_ready
 
     @property
     def _detached(self) -> bool:
@@ -585,11 +472,8 @@ class Supervisor:
         if self._launch.error_fd is not None:
             close_all((self._launch.error_fd,))
         self._launch.stdio.close()
-        if self._running is not None and not self._handed_over:
-            # Nobody has got them, so nobody will close them.
-            for stream in (self._running.stdin, self._running.stdout, self._running.stderr):
-                if stream is not None:
-                    stream.close()
+        if self._hand_over is not None:
+            self._hand_over.close_unclaimed()
 
     def _leave_child(self) -> None:
         if self._child.status is None:
@@ -599,12 +483,15 @@ class Supervisor:
             self._child.close()
 
     def _tell_exit(self) -> None:
-        if self._exited_event is not None:
-            self._exited_event.set()
+        if self._hand_over is not None:
+            self._hand_over.tell_exit()
 
     def _build_output(self) -> None:
         stdout, stderr = self._streams.captured()
-        self.output = Output(
+        self.outcome.abandoned = self._ending.abandoned
+        self.outcome.overflowed = self._streams.budget.overflowed
+        self.outcome.ready = self._hand_over is None or self._hand_over.ready
+        self.outcome.output = Output(
             pid=self._child.pid,
             program=self._options.program,
             status=None if self._detached else self._child.status,
