@@ -74,9 +74,13 @@ def stderr(value: Redirect) -> Redirect:
 def _seconds(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise _wrong_kind(name, "a number of seconds", value)
-    if math.isnan(value) or value < 0:
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf if value > 0 else -math.inf  # an int that no float holds
+    if math.isnan(seconds) or seconds < 0:
         raise invalid(f"spawn {name} invalid")
-    return float(value)
+    return seconds
 
 
 def timeout(value: float | None) -> float | None:
