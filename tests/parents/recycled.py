@@ -70,8 +70,14 @@ class StrangerMaker:
         return int(os.read(self._reply_r, 100))
 
 
+async def lived(pid: int) -> bool:
+    """Whether the stranger has got no signal: one that it has got needs a moment to work."""
+    await trio.sleep(0.1)
+    return alive(pid)
+
+
 def alive(pid: int) -> bool:
-    """Whether the stranger is there and no zombie."""
+    """Whether a process is there and no zombie."""
     try:
         return b") Z" not in Path(f"/proc/{pid}/stat").read_bytes()
     except FileNotFoundError:
@@ -88,8 +94,7 @@ async def ended(use: Callable[[RunningProcess], object]) -> list[object]:
         stranger = maker.make(running.pid)
         use(running)
         await running.stop(KILL)
-    await trio.sleep(0.02)
-    return [stranger == running.pid, alive(stranger)]
+    return [stranger == running.pid, await lived(stranger)]
 
 
 async def draining(pgroup: ProcessGroup) -> list[object]:
@@ -108,9 +113,8 @@ async def draining(pgroup: ProcessGroup) -> list[object]:
         await trio.sleep(0.05)
         stranger = maker.make(running.pid)
         nursery.cancel_scope.cancel()
-    lived = alive(stranger)
     os.kill(int(running.output.stdout), signal.SIGKILL)
-    return [lived]
+    return [await lived(stranger)]
 
 
 async def stolen() -> list[object]:
@@ -122,7 +126,7 @@ async def stolen() -> list[object]:
         os.waitpid(running.pid, 0)  # noqa: ASYNC222 - it is dead already
         stranger = maker.make(running.pid)
         nursery.cancel_scope.cancel()
-    return [stranger == running.pid, alive(stranger), str(running.output.status)]
+    return [stranger == running.pid, await lived(stranger), str(running.output.status)]
 
 
 async def reachable() -> list[object]:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import attrs
@@ -85,21 +86,30 @@ wait
 
 
 async def main() -> dict[str, list[object]]:
-    """Make the tour."""
+    """Make the tour, all stations at once."""
     ready = partial(options_of, ready=b"ready\n", kill_grace=20)
     deaf = ready(child("ignore_term"), cancel=GRACEFUL)
-    return {
-        "natural": told(await spawn(options_of(sh("echo x; exit 7"), pgroup=OWN))),
-        "alone": told(await cancelled(ready(child("term_exits", 5), cancel=GRACEFUL))),
-        "killed": told(await cancelled(ready(child("ignore_term")))),
-        "deaf": told(await cancelled(attrs.evolve(deaf, kill_grace=0.05))),
-        "drained": told(await cancelled(ready(child("term_writes", 100_000), cancel=GRACEFUL))),
-        "group": told(await cancelled(ready(sh("sleep 100 & echo ready; wait"), pgroup=OWN))),
-        "late": told(await cancelled(ready(sh(LATE_MEMBER), pgroup=OWN, cancel=GRACEFUL))),
-        "swept": await swept(),
-        "timeout": told(await spawn(options_of(("sleep", "100"), timeout=0.05))),
-        "none": told(await cancelled(ready(sh("echo ready; sleep 0.1; exit 6"), cancel=NONE))),
+    stations: dict[str, Callable[[], Awaitable[Output]]] = {
+        "natural": partial(spawn, options_of(sh("echo x; exit 7"), pgroup=OWN)),
+        "alone": partial(cancelled, ready(child("term_exits", 5), cancel=GRACEFUL)),
+        "killed": partial(cancelled, ready(child("ignore_term"))),
+        "deaf": partial(cancelled, attrs.evolve(deaf, kill_grace=0.05)),
+        "drained": partial(cancelled, ready(child("term_writes", 100_000), cancel=GRACEFUL)),
+        "group": partial(cancelled, ready(sh("sleep 100 & echo ready; wait"), pgroup=OWN)),
+        "late": partial(cancelled, ready(sh(LATE_MEMBER), pgroup=OWN, cancel=GRACEFUL)),
+        "timeout": partial(spawn, options_of(("sleep", "100"), timeout=0.05)),
+        "none": partial(cancelled, ready(sh("echo ready; sleep 0.1; exit 6"), cancel=NONE)),
     }
+    report: dict[str, list[object]] = {}
+
+    async def visit(name: str, station: Callable[[], Awaitable[Output]]) -> None:
+        report[name] = told(await station())
+
+    async with trio.open_nursery() as nursery:
+        for name, station in stations.items():
+            nursery.start_soon(visit, name, station)
+        report["swept"] = await swept()
+    return report
 
 
 if __name__ == "__main__":

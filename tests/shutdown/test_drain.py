@@ -6,7 +6,7 @@ from signal import SIGCONT, SIGTERM
 import pytest
 
 from tests.shutdown.endings import alive, cancelled, failed, kill, signals_of, stopped
-from tests.support import child, kill_live, pattern, sh, until
+from tests.support import child, kill_live, pattern, sh, until, wait_gone
 from trio_coreshift import (
     CancelPolicy,
     Exited,
@@ -70,6 +70,18 @@ async def test_complete_after_a_natural_end(backend: SpawnBackend) -> None:
         output = await spawn(options)
         assert output.stdout == pattern(200_000)
         assert output.complete
+
+
+async def test_complete_although_all_comes_at_once(backend: SpawnBackend) -> None:
+    """Output, its end and the exit seen in one turn of the loop, with `drain_grace=0`: complete."""
+    options = captured(child("fill_stdout", 50_000), backend=backend, drain_grace=0)
+    async with spawn_start(options) as running:
+        # The loop stands still meanwhile, which no program should do, but many a program does.
+        wait_gone(running.pid)
+        output = await running.wait()
+
+    assert output.stdout == pattern(50_000)
+    assert output.complete
 
 
 @pytest.mark.parametrize("kill_grace", [0, 20])

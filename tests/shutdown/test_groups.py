@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import subprocess
 from functools import partial
 from signal import SIGCONT, SIGKILL, SIGTERM
 
@@ -10,7 +11,7 @@ import pytest
 import trio
 
 from tests.shutdown.endings import alive, cancelled, kill, shutdown_of, signals_of
-from tests.support import child, group_members, kill_live, sh, until
+from tests.support import child, group_members, kill_live, sh, until, wait_gone, wait_until
 from tests.support.parents import parent
 from trio_coreshift import (
     CancelPolicy,
@@ -26,6 +27,9 @@ from trio_coreshift import (
     spawn,
     spawn_start,
 )
+from trio_coreshift._ending import Ending
+from trio_coreshift._kernel.child import Child
+from trio_coreshift._kernel.poller import Poller
 
 ready_options = partial(SpawnOptions, capture_stdout=True, ready=b"ready\n")
 GRACEFUL, KILL = CancelPolicy.GRACEFUL, CancelPolicy.KILL
@@ -302,6 +306,31 @@ async def test_cancelled_when_nobody_is_left(backend: SpawnBackend) -> None:
     assert signals_of(output) == []
     assert shutdown_of(output).reason is ShutdownReason.CANCELLED
     assert not output.complete
+
+
+def test_a_policy_before_the_group_was_known_reaches_it_then() -> None:
+    """Signals that the child alone got, since its program was not known to run, go to the group.
+
+    Within a run that takes a fork, an exec and a second fork between two system calls of ours.
+    """
+    with subprocess.Popen(
+        sh("sleep 100 & echo ready; wait"), stdout=subprocess.PIPE, process_group=0
+    ) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        mine = Child(popen.pid, owned=True)
+        options = SpawnOptions(("x",), backend=SpawnBackend.FORK, pgroup=OWN)
+        ending = Ending(options, mine, Poller(), 0.0)
+        ending.apply(ShutdownReason.CANCELLED, 1.0)
+        wait_gone(popen.pid)
+        assert len(group_members(popen.pid)) == 1
+        ending.form_group(2.0)
+        wait_until(lambda: group_members(popen.pid) == [])
+        ending.close()
+        mine.close()
+    record = ending.shutdown()
+    assert record is not None
+    assert [sent.target.split()[0] for sent in record.signals] == ["process", "group"]
 
 
 def test_a_natural_end_walks_over_no_proc(backend: SpawnBackend) -> None:

@@ -1,10 +1,15 @@
 """Where exit statuses are lost: never a success, never a hang."""
 
+import subprocess
+
 import pytest
 
-from tests.support import kill_live
+from tests.support import kill_live, sh
 from tests.support.parents import parent
-from trio_coreshift import SpawnBackend
+from trio_coreshift import SpawnBackend, Unknown
+from trio_coreshift._exit_watch import ExitWatch
+from trio_coreshift._kernel.child import Child
+from trio_coreshift._kernel.poller import Poller
 
 UNKNOWN = ["Unknown()", None, "raises"]
 
@@ -32,6 +37,20 @@ def test_gone_before_its_launch_is_over() -> None:
     assert report["captured"] == [*UNKNOWN, "x\n"]
     assert report["group"] == [*UNKNOWN, ""]
     kill_live()
+
+
+def test_what_is_lost_from_the_start_is_looked_for_at_once() -> None:
+    """A child that was reaped before its watch began has no event to come: the watch says so."""
+    with subprocess.Popen(sh("exit 3")) as popen:
+        popen.wait()
+    lost = Child(popen.pid, owned=True)
+    calls: list[str] = []
+    watch = ExitWatch(lost, Poller(), lambda: calls.append("ended"))
+    watch.begin(lambda: calls.append("wake"))
+    watch.look(hint=False)
+
+    assert calls == ["wake", "ended"]
+    assert lost.status == Unknown()
 
 
 @pytest.mark.parametrize("backend", SpawnBackend, ids=lambda backend: backend.name.lower())
