@@ -36,10 +36,21 @@ class Ending:
         look_again: A survivor has ended: `tick` is to be called to see what is left.
     """
 
-    # Only what a group is waited for needs these.
-    look_again = False
-    _doomed: list[int] | None = None
-    _survivors: SurvivorWatch | None = None
+    __slots__ = (
+        "_child",
+        "_doomed",
+        "_escalation",
+        "_pgroup",
+        "_poller",
+        "_program",
+        "_record",
+        "_started",
+        "_survivors",
+        "_target",
+        "applied_at",
+        "look_again",
+        "settled_at",
+    )
 
     def __init__(self, options: SpawnOptions, child: Child, poller: Poller, started: float) -> None:
         self.settled_at: float | None = None
@@ -54,6 +65,10 @@ class Ending:
         self._record = SignalRecord(options.program)
         self._target: ProcessTarget | GroupTarget = ProcessTarget(child)
         self._poller = poller
+        # What only a group that is waited for needs.
+        self.look_again = False
+        self._doomed: list[int] | None = None
+        self._survivors: SurvivorWatch | None = None
 
     def form_group(self, now: float) -> None:
         """The program runs, so its group exists: from here on the group is the target."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._capture import Capture, Intake, OutputBudget
 from ._kernel.fds import duplicate
@@ -27,6 +27,18 @@ class ChildStreams:
         budget: What may still be kept.
         pumps: The tees; each wants a task of its own.
     """
+
+    __slots__ = (
+        "_discarded",
+        "_feeder",
+        "_intakes",
+        "_just_ended",
+        "_poller",
+        "_readers",
+        "_stdout_end",
+        "budget",
+        "pumps",
+    )
 
     def __init__(self, launch: Launch) -> None:
         options = launch.options
@@ -220,13 +232,21 @@ class ChildStreams:
         self.close_outputs()
 
 
+# Stands for a stream that is not ours to read, so nothing ever changes it.
+_NOT_READ: Final = Intake()
+
+
 def _nowhere(_chunk: bytes) -> None:
     pass
 
 
 def _intakes(options: SpawnOptions, budget: OutputBudget) -> tuple[Intake, Intake]:
     pattern = options.ready if isinstance(options.ready, bytes) else None
-    return (
-        Intake(Capture(budget) if options.capture_stdout else None, options.early_exit, pattern),
-        Intake(Capture(budget) if options.capture_stderr else None, None, pattern),
-    )
+    stdout = stderr = _NOT_READ
+    if options.capture_stdout or options.stdout_sink is not None:
+        stdout = Intake(
+            Capture(budget) if options.capture_stdout else None, options.early_exit, pattern
+        )
+    if options.capture_stderr or options.stderr_sink is not None:
+        stderr = Intake(Capture(budget) if options.capture_stderr else None, None, pattern)
+    return stdout, stderr

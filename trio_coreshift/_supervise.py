@@ -14,6 +14,7 @@ exception of a callback, a fault of ours) is kept, has the policy applied, and c
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import TYPE_CHECKING
 
@@ -240,21 +241,21 @@ class Supervisor:
         if self._poked:
             return
         deadline = self._deadline()
-        fd = self._poller.fd
-        if deadline == math.inf and not self._is_shielded:
-            await self._wait_for(fd)
-        elif deadline > trio.current_time():
-            with trio.CancelScope(deadline=deadline, shield=self._is_shielded):
-                await self._wait_for(fd)
-
-    async def _wait_for(self, fd: int | None) -> None:
-        if fd is None:
-            self._bell = trio.Event()
-            await self._bell.wait()
+        shielded = self._is_shielded
+        if deadline != math.inf and deadline <= trio.current_time():
             return
-        self._waiting_on = fd
+        self._waiting_on = self._poller.fd
+        if self._waiting_on is None:
+            self._bell = trio.Event()
+            event = self._bell.wait()
+        else:
+            event = trio.lowlevel.wait_readable(self._waiting_on)  # noqa: ASYNC105 - just below
         try:
-            await trio.lowlevel.wait_readable(fd)
+            if deadline == math.inf and not shielded:
+                await event
+            else:
+                with trio.CancelScope(deadline=deadline, shield=shielded):
+                    await event
         except trio.ClosedResourceError:
             pass  # `wake`
         finally:
@@ -510,5 +511,5 @@ class Supervisor:
         program, pid = self._options.program, self._child.pid
         if self._ending.abandoned:
             log.warning("%s: process %d is abandoned: it did not end", program, pid)
-        elif self.output is not None and self.output.status is not None:
+        elif log.isEnabledFor(logging.DEBUG) and self.output is not None:
             log.debug("%s: process %d %s", program, pid, describe_status(self.output.status))
