@@ -24,6 +24,7 @@ from ._signals import log
 from ._stdio import Stdio
 
 if TYPE_CHECKING:
+    from ._backends.plan import ErrorPipe, Launched
     from ._options import SpawnOptions
 
 
@@ -33,21 +34,19 @@ class Launch:
 
     Attributes:
         options: What was asked for.
-        plan: What the backend was told.
         child: The child.
         stdio: Our ends of its pipes.
         stdin_rest: What of the bytes for stdin did not fit into the pipe.
-        error_fd: The child-error pipe of FORK, as long as it is open.
+        error_pipe: The child-error pipe of FORK, as long as it is open.
         poller: Ready for all that will be watched.
         started: When it was started, on trio's clock.
     """
 
     options: SpawnOptions
-    plan: LaunchPlan
     child: Child
     stdio: Stdio
     stdin_rest: bytes
-    error_fd: int | None
+    error_pipe: ErrorPipe | None
     poller: Poller
     started: float
 
@@ -79,9 +78,8 @@ def _launch_now(options: SpawnOptions) -> Launch:
             rest = stdio.feed_now(options.stdin)
         if _needs_epoll(options, rest):
             poller.prepare()
-        plan = _plan(options, path, stdio)
         started = trio.current_time()
-        launched = launch_with(options.backend, plan)
+        launched = launch_with(options.backend, _plan(options, path, stdio))
     except BaseException:
         poller.close()
         stdio.close()
@@ -90,21 +88,22 @@ def _launch_now(options: SpawnOptions) -> Launch:
         stdio.release_child_ends()
         child = Child(launched.pid, owned=True)
     except BaseException:  # pragma: no cover - only a fault of ours or MemoryError gets here
-        _undo(launched.pid, launched.error_fd)
+        _undo(launched)
         poller.close()
         stdio.close()
         raise
     if log.isEnabledFor(logging.DEBUG):
         backend = options.backend.name
         log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
-    return Launch(options, plan, child, stdio, rest, launched.error_fd, poller, started)
+    return Launch(options, child, stdio, rest, launched.error_pipe, poller, started)
 
 
-def _undo(pid: int, error_fd: int | None) -> None:  # pragma: no cover - see the caller
-    close_all(() if error_fd is None else (error_fd,))
+def _undo(launched: Launched) -> None:  # pragma: no cover - see the caller
+    if launched.error_pipe is not None:
+        close_all((launched.error_pipe.fd,))
     with contextlib.suppress(OSError):
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+        os.kill(launched.pid, signal.SIGKILL)
+        os.waitpid(launched.pid, 0)
 
 
 def _check(options: SpawnOptions) -> None:

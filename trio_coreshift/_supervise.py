@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import trio
 from trio.lowlevel import enable_ki_protection
 
-from ._backends.fork import read_report
 from ._ending import Ending
 from ._errors import ProcessAbandonedError
 from ._exit_watch import ExitWatch
@@ -290,10 +289,10 @@ class Supervisor:
             if self._nursery is not None:
                 for pump in self._streams.pumps:
                     self._nursery.start_soon(pump.run)
-        if self._launch.error_fd is None:
+        if self._launch.error_pipe is None:
             self._program_runs()
         else:
-            self._poller.add(self._launch.error_fd, READ, self._read_report)
+            self._poller.add(self._launch.error_pipe.fd, READ, self._read_report)
         self._offer()
 
     def _take_in(self) -> None:
@@ -325,7 +324,7 @@ class Supervisor:
         try:
             if self._hand_over is not None:
                 self._hand_over.tell_exit()
-            if self._launch.error_fd is not None:
+            if self._launch.error_pipe is not None:
                 self._read_report()
             self._streams.child_ended()
             if self._unread is not None:
@@ -336,19 +335,19 @@ class Supervisor:
             self._ending.settle(trio.current_time())
 
     def _read_report(self) -> None:
-        error_fd = self._launch.error_fd
-        if error_fd is None:
+        error_pipe = self._launch.error_pipe
+        if error_pipe is None:
             return  # the exit, seen in the same turn, has led here before
         try:
-            self.outcome.launch_error = read_report(error_fd, self._launch.plan)
+            self.outcome.launch_error = error_pipe.read()
         except BlockingIOError:
             if not self._exit.seen:
                 return
             # It has ended without a word, and the pipe is still open: a fork elsewhere in this
             # process has a copy. A child that could not run would have said so.
-        self._poller.remove(error_fd)
-        self._launch.error_fd = None
-        close_all((error_fd,))
+        self._poller.remove(error_pipe.fd)
+        self._launch.error_pipe = None
+        close_all((error_pipe.fd,))
         if self.outcome.launch_error is None:
             self._program_runs()
 
@@ -394,7 +393,7 @@ class Supervisor:
             self._ending.linger(reason, trio.current_time())
 
     def _apply(self, reason: ShutdownReason, policy: CancelPolicy | None = None) -> None:
-        if self._launch.error_fd is not None:
+        if self._launch.error_pipe is not None:
             self._read_report()  # so that, if the program runs, its group is signalled
         # The signal first: closing a pipe first could make the child die of SIGPIPE instead.
         self._ending.apply(reason, trio.current_time(), policy)
@@ -470,8 +469,8 @@ class Supervisor:
 
     def _close_descriptors(self) -> None:
         self._poller.close()
-        if self._launch.error_fd is not None:
-            close_all((self._launch.error_fd,))
+        if self._launch.error_pipe is not None:
+            close_all((self._launch.error_pipe.fd,))
         self._launch.stdio.close()
         if self._hand_over is not None:
             self._hand_over.close_unclaimed()

@@ -19,7 +19,7 @@ from trio_coreshift import (
     SpawnOptions,
     spawn,
 )
-from trio_coreshift._backends.fork import Stage, read_report, start
+from trio_coreshift._backends.fork import ChildErrorPipe, Stage, start
 from trio_coreshift._backends.plan import LaunchPlan
 from trio_coreshift._exec_image import ExecImage
 from trio_coreshift._kernel.fds import make_pipe
@@ -119,7 +119,7 @@ def test_a_broken_error_pipe_is_an_error() -> None:
     read_fd, write_fd = make_pipe()
     try:
         with pytest.raises(CoreError) as caught:
-            read_report(write_fd, plan)
+            ChildErrorPipe(write_fd, plan).read()
     finally:
         os.close(read_fd)
         os.close(write_fd)
@@ -134,8 +134,8 @@ def test_start_is_synchronous_and_needs_no_loop() -> None:
         stdio=(None, None, None),
     )
     launched = start(plan)
-    assert launched.error_fd is not None
-    select.select([launched.error_fd], [], [], 10)
-    assert read_report(launched.error_fd, plan) is None
-    os.close(launched.error_fd)
+    assert launched.error_pipe is not None
+    select.select([launched.error_pipe.fd], [], [], 10)
+    assert launched.error_pipe.read() is None
+    os.close(launched.error_pipe.fd)
     assert os.waitpid(launched.pid, 0) == (launched.pid, 0)

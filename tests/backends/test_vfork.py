@@ -99,7 +99,7 @@ def test_posix_spawn_gives_the_errno_alone() -> None:
 def test_start_is_synchronous_and_needs_no_loop(start: Any) -> None:  # noqa: ANN401 - one of two
     """The backend is below trio: when it returns, the program runs."""
     launched = start(plan_of(pgid=0))
-    assert launched.error_fd is None
+    assert launched.error_pipe is None
     assert os.waitpid(launched.pid, 0) == (launched.pid, 0)
 
 

@@ -18,6 +18,8 @@ import signal
 import struct
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import attrs
+
 from trio_coreshift._errors import CoreError, core_error
 from trio_coreshift._kernel.fds import gaps, make_pipe
 
@@ -66,7 +68,7 @@ def start(plan: LaunchPlan) -> Launched:
     """Start the child.
 
     Raises:
-        CoreError: ``op`` "pipe2" or "fork". What fails in the child comes by ``error_fd``.
+        CoreError: ``op`` "pipe2" or "fork". What fails in the child comes by the ``error_pipe``.
     """
     env = None
     if plan.image.env is not None:
@@ -80,7 +82,7 @@ def start(plan: LaunchPlan) -> Launched:
         raise
     finally:
         os.close(error_w)
-    return Launched(pid, error_r)
+    return Launched(pid, ChildErrorPipe(error_r, plan))
 
 
 def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int:
@@ -203,28 +205,39 @@ def _reset_signals() -> None:  # pragma: no cover - runs in the child
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def read_report(error_fd: int, plan: LaunchPlan) -> CoreError | None:
-    """Read what the child said on its error pipe; None: it has become the program.
+@attrs.frozen
+class ChildErrorPipe:
+    """What the parent reads of a child's setup.
 
-    Raises:
-        BlockingIOError: It has not said anything yet.
-        CoreError: ``op`` "read fork child setup error".
+    Attributes:
+        fd: The read end, non-blocking.
     """
-    # A write of five bytes is atomic (PIPE_BUF), so they come together or not at all.
-    try:
-        report = os.read(error_fd, _REPORT.size)
-    except BlockingIOError:
-        raise
-    except OSError as exc:
-        raise CoreError(exc.errno or errno.EIO, "read fork child setup error") from exc
-    if len(report) < _REPORT.size:
-        return None
-    code, number = _REPORT.unpack(report)
-    stage = Stage(number)
-    match stage:
-        case Stage.CHDIR:
-            return CoreError(code, stage.op, plan.image.cwd)
-        case Stage.EXECVE:
-            return CoreError(code, stage.op, plan.path)
-        case _:
-            return CoreError(code, stage.op)
+
+    fd: int
+    _plan: LaunchPlan
+
+    def read(self) -> CoreError | None:
+        """Read what the child said; None: it has become the program.
+
+        Raises:
+            BlockingIOError: It has not said anything yet.
+            CoreError: ``op`` "read fork child setup error".
+        """
+        # A write of five bytes is atomic (PIPE_BUF), so they come together or not at all.
+        try:
+            report = os.read(self.fd, _REPORT.size)
+        except BlockingIOError:
+            raise
+        except OSError as exc:
+            raise CoreError(exc.errno or errno.EIO, "read fork child setup error") from exc
+        if len(report) < _REPORT.size:
+            return None
+        code, number = _REPORT.unpack(report)
+        stage = Stage(number)
+        match stage:
+            case Stage.CHDIR:
+                return CoreError(code, stage.op, self._plan.image.cwd)
+            case Stage.EXECVE:
+                return CoreError(code, stage.op, self._plan.path)
+            case _:
+                return CoreError(code, stage.op)

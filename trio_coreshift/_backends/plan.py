@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
 if TYPE_CHECKING:
+    from trio_coreshift._errors import CoreError
     from trio_coreshift._exec_image import ExecImage
 
 DEVNULL: Final = subprocess.DEVNULL
@@ -46,15 +47,32 @@ class LaunchPlan:
     pass_fds: tuple[int, ...] = ()
 
 
+class ErrorPipe(Protocol):
+    """The parent's end of a child-error pipe, closed by whoever reads it to its end."""
+
+    @property
+    def fd(self) -> int:
+        """Its descriptor (non-blocking), readable when there is something to be read."""
+        ...  # pragma: no cover - a protocol has no body to run
+
+    def read(self) -> CoreError | None:
+        """Read what the child said; None: it has become the program.
+
+        Raises:
+            BlockingIOError: It has not said anything yet.
+        """
+        ...  # pragma: no cover - a protocol has no body to run
+
+
 @attrs.frozen
 class Launched:
     """A child that exists.
 
     Attributes:
         pid: Its process id.
-        error_fd: The read end (non-blocking) of a pipe that ends when the program runs and says
-            before that why it does not; None where that is already known.
+        error_pipe: Ends when the program runs, and says before that why it does not; None where
+            that is known already.
     """
 
     pid: int
-    error_fd: int | None = None
+    error_pipe: ErrorPipe | None = None
