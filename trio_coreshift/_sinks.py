@@ -79,7 +79,11 @@ class SinkPump:
         self._intake.complete = ended
         if ended or last or self._closing or self._intake.matched:
             return True
-        if not chunks:
+        if chunks:
+            # A sink that never waits, and a child that writes faster than it takes: without this
+            # the loop would never get a turn, and no timeout would ever come.
+            await trio.lowlevel.checkpoint()
+        else:
             await self._wait_readable()
         return False
 

@@ -1,6 +1,7 @@
 """Sinks that never return, or are slow: the end of the child is bounded all the same."""
 
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -240,3 +241,18 @@ async def test_given_up_sink_and_abandoned_pipe_bound_the_end_together(
     assert running.output is not None
     assert running.output.status == Signaled(9)
     assert running.output.duration < 5.0
+
+
+async def test_a_sink_that_never_waits_does_not_starve_the_loop(backend: SpawnBackend) -> None:
+    """However fast the child writes, and however long a call takes, timeouts come."""
+
+    async def busy(_chunk: bytes) -> None:
+        time.sleep(0.005)  # noqa: ASYNC251 - a hash, or a write to a slow disk
+
+    begun = time.monotonic()
+    options = SpawnOptions(
+        child("endless"), backend=backend, stdout_sink=busy, timeout=0.1, kill_grace=0.0
+    )
+    output = await spawn(options)
+    assert output.timed_out
+    assert time.monotonic() - begun < 10
