@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -44,6 +45,19 @@ def test_nobody_is_a_lookup_error() -> None:
     popen.wait()
     with pytest.raises(ProcessLookupError):
         pidfd.open_pidfd(popen.pid)
+
+
+def test_a_thread_that_is_not_the_first_has_no_pidfd() -> None:
+    """Its number is refused with EINVAL or ENOENT, by the age of the kernel: there is none."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    assert thread.native_id is not None
+    try:
+        assert pidfd.open_pidfd(thread.native_id) is None
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_zombie_has_a_pidfd() -> None:

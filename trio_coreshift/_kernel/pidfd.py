@@ -22,7 +22,9 @@ _UNAVAILABLE: Final = frozenset(
         errno.ENOMEM,
         errno.EACCES,
         errno.ENODEV,
+        # The number of a thread that is not the first of its process, by the age of the kernel.
         errno.EINVAL,
+        errno.ENOENT,
     }
 )
 
