@@ -193,7 +193,7 @@ class Ending:
                 case Stage.KILLING:
                     self._await_doomed(target, now)
                 case Stage.ABANDONED | Stage.ENDED:
-                    pass
+                    self._stop_watching()  # nothing would ever be done about what it tells
                 case _ if self._pgroup.own and self._pgroup.sweep:
                     self._sweep(target, now)
                 case _:
@@ -233,8 +233,8 @@ class Ending:
             self._all_gone(now)
             return
         signals = self._escalation.kill(ShutdownReason.SWEEP, now)
-        self._warn_of_sweep(target)
         self._send(signals, now)
+        self._warn_of_sweep(target)
 
     @staticmethod
     def _may_survive(target: GroupTarget) -> bool:

@@ -84,26 +84,30 @@ def _launch_now(options: SpawnOptions) -> Launch:
         poller.close()
         stdio.close()
         raise
+    child = None
     try:
         stdio.release_child_ends()
         child = Child(launched.pid, owned=True)
-    except BaseException:  # pragma: no cover - only a fault of ours or MemoryError gets here
-        _undo(launched)
+        if log.isEnabledFor(logging.DEBUG):
+            backend = options.backend.name
+            log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
+    except BaseException:  # a filter of the log that raises, MemoryError, a fault of ours
+        _undo(launched, child)
         poller.close()
         stdio.close()
         raise
-    if log.isEnabledFor(logging.DEBUG):
-        backend = options.backend.name
-        log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
     return Launch(options, child, stdio, rest, launched.error_pipe, poller, started)
 
 
-def _undo(launched: Launched) -> None:  # pragma: no cover - see the caller
+def _undo(launched: Launched, child: Child | None) -> None:
     if launched.error_pipe is not None:
         close_all((launched.error_pipe.fd,))
-    with contextlib.suppress(OSError):
-        os.kill(launched.pid, signal.SIGKILL)
-        os.waitpid(launched.pid, 0)
+    if child is None or not child.reaped:
+        with contextlib.suppress(OSError):
+            os.kill(launched.pid, signal.SIGKILL)
+            os.waitpid(launched.pid, 0)
+    if child is not None:
+        child.close()
 
 
 def _check(options: SpawnOptions) -> None:

@@ -45,25 +45,27 @@ async def _reap(child: Child, ended: Callable[[], object]) -> None:
     try:
         while child.poll() is None:
             await _wait_for_exit(child)
-        log.debug("process %d, left to itself, has ended", child.pid)
         ended()
+        log.debug("process %d, left to itself, has ended", child.pid)
     except trio.Cancelled:
         reap_in_thread(child.pid)
         raise
-    except OSError:
-        # It cannot be watched (no memory for it in the kernel). An error must not leave a system
-        # task, or the whole run goes down.
-        reap_in_thread(child.pid)
+    except Exception:  # noqa: BLE001 - left to a system task, it takes the whole run down
+        # The kernel has failed us, or what listens to the log has raised.
+        if child.status is None:
+            reap_in_thread(child.pid)
     finally:
         child.close()
 
 
 async def _wait_for_exit(child: Child) -> None:
     if child.pidfd is not None:
-        await trio.lowlevel.wait_readable(child.pidfd)
+        with contextlib.suppress(OSError):
+            await trio.lowlevel.wait_readable(child.pidfd)
         if child.poll() is not None:
             return
-        # Readable but not to be reaped: a tracer is in between. The thread waits for the reaping.
+        # 1. Readable but not to be reaped: a tracer is in between. 2. It cannot be watched (no
+        # memory for it in the kernel). In both cases the thread waits for the reaping.
     exited = trio.Event()
     try:
         call_at_exit(child.pid, exited.set)

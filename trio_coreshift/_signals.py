@@ -41,11 +41,15 @@ class SignalRecord:
         seconds: float,
     ) -> None:
         """Send each of ``numbers``; one that finds nobody is not recorded."""
+        sent: list[tuple[int, Delivery]] = []
         for number in numbers:
             delivery = target.send(number)
             if delivery is Delivery.GONE:
-                return
-            why = "" if reason is None else reason.value
+                break
+            sent.append((number, delivery))
+        # All of them before any of it is told: what listens to the log may raise.
+        why = "" if reason is None else reason.value
+        for number, delivery in sent:
             self.note(target, number, delivery, seconds=seconds)
             log.info(
                 "%s: %s to %s (%s)", self._program, signal_name(number), target.describe(), why

@@ -67,13 +67,28 @@ class ChildStreams:
             failed: Called by a tee with the exception of a callback.
 
         Raises:
-            OSError: One cannot be watched. Those not taken over stay where they were.
+            OSError: One cannot be watched. It is closed, the others are watched.
         """
-        options, stdio = launch.options, launch.stdio
-        if isinstance(options.stdin, bytes) and stdio.stdin is not None:
+        # A pipe that is left alone for the failure of another would hold the child up for ever.
+        try:
+            self._adopt_stdin(launch)
+        finally:
+            try:
+                self._adopt_stdout(launch, changed, failed)
+            finally:
+                self._adopt_stderr(launch, changed, failed)
+
+    def _adopt_stdin(self, launch: Launch) -> None:
+        stdio = launch.stdio
+        if isinstance(launch.options.stdin, bytes) and stdio.stdin is not None:
             fd, stdio.stdin = stdio.stdin, None
             self._feeder = PipeFeeder(fd, launch.stdin_rest)
             self._watch(self._feeder, WRITE, self._feed)
+
+    def _adopt_stdout(
+        self, launch: Launch, changed: Callable[[], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        options, stdio = launch.options, launch.stdio
         if options.capture_stdout or options.stdout_sink is not None:
             assert stdio.stdout is not None
             fd, stdio.stdout = stdio.stdout, None
@@ -84,6 +99,11 @@ class ChildStreams:
                     fd, self._intakes[0], options.stdout_sink, changed=changed, failed=failed
                 )
                 self.pumps.append(self._stdout_end)
+
+    def _adopt_stderr(
+        self, launch: Launch, changed: Callable[[], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        options, stdio = launch.options, launch.stdio
         if options.capture_stderr or options.stderr_sink is not None:
             assert stdio.stderr is not None
             fd, stdio.stderr = stdio.stderr, None

@@ -282,18 +282,25 @@ class Supervisor:
         return math.inf if grace is None else settled_at + grace
 
     def _begin(self) -> None:
-        self._exit.begin(self.wake)
+        # Each step, whatever becomes of the others: where the exit cannot be watched (no memory in
+        # the kernel), the pipes must be read and the group be known to the policy all the same.
         try:
-            self._streams.adopt(self._launch, changed=self.wake, failed=self.fail)
+            self._exit.begin(self.wake)
         finally:
-            if self._nursery is not None:
-                for pump in self._streams.pumps:
-                    self._nursery.start_soon(pump.run)
+            try:
+                self._streams.adopt(self._launch, changed=self.wake, failed=self.fail)
+            finally:
+                if self._nursery is not None:
+                    for pump in self._streams.pumps:
+                        self._nursery.start_soon(pump.run)
+                self._watch_launch()
+        self._offer()
+
+    def _watch_launch(self) -> None:
         if self._launch.error_pipe is None:
             self._program_runs()
         else:
             self._poller.add(self._launch.error_pipe.fd, READ, self._read_report)
-        self._offer()
 
     def _take_in(self) -> None:
         self._poked = False

@@ -1,0 +1,229 @@
+"""What listens to the log raises, and the kernel has no memory to watch a descriptor."""
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator
+from signal import SIGKILL
+
+import pytest
+import trio
+import trio.testing
+
+from tests.support import child, process_info, sh, until
+from tests.support.procfs import children_of_ours
+from trio_coreshift import (
+    CancelPolicy,
+    CoreError,
+    Exited,
+    ProcessGroup,
+    RunningProcess,
+    Signaled,
+    SpawnBackend,
+    SpawnOptions,
+    spawn,
+    spawn_start,
+)
+from trio_coreshift._ending import Ending
+from trio_coreshift._escalate import Stage
+from trio_coreshift._kernel import pidfd
+from trio_coreshift._kernel.child import Delivery
+from trio_coreshift._kernel.poller import Poller
+from trio_coreshift._target import GroupTarget
+
+LOG = logging.getLogger("trio_coreshift")
+OWN = ProcessGroup(leader=0)
+
+
+class LogError(Exception):
+    """What a filter of the log raises in these tests."""
+
+
+@pytest.fixture
+def raise_at() -> Iterator[Callable[[str], None]]:
+    """Makes the log raise at every message that holds a text."""
+    texts: list[str] = []
+
+    def refuse(record: logging.LogRecord) -> bool:
+        if any(text in record.getMessage() for text in texts):
+            raise LogError
+        return True
+
+    level = LOG.level
+    LOG.setLevel(logging.DEBUG)
+    LOG.addFilter(refuse)
+    yield texts.append
+    LOG.removeFilter(refuse)
+    LOG.setLevel(level)
+
+
+async def test_a_log_that_raises_at_the_launch_leaks_no_child(
+    backend: SpawnBackend, raise_at: Callable[[str], None]
+) -> None:
+    """The child that was just started is gone with everything of it (see the leak guard)."""
+    raise_at("started as process")
+
+    with pytest.raises(LogError):
+        await spawn(SpawnOptions(child("never_reads"), backend=backend, capture_stdout=True))
+
+    assert children_of_ours() == []
+
+
+async def test_a_log_that_raises_at_a_sweep_does_not_save_the_survivor(
+    backend: SpawnBackend, raise_at: Callable[[str], None]
+) -> None:
+    """What remains of the group is killed before it is told."""
+    raise_at("left something behind")
+    seen: list[RunningProcess] = []
+
+    async def keep(running: RunningProcess) -> None:
+        seen.append(running)
+
+    options = SpawnOptions(child("spawn_grandchild"), backend=backend, pgroup=OWN, ready=keep)
+    with trio.fail_after(20), pytest.raises(LogError):
+        async with spawn_start(options):
+            pass
+
+    output = seen[0].output
+    assert output is not None
+    assert output.shutdown is not None
+    assert [sent.signal for sent in output.shutdown.signals] == [SIGKILL]
+
+
+async def test_a_log_that_raises_at_sigterm_does_not_hold_sigcont_back(
+    backend: SpawnBackend, raise_at: Callable[[str], None]
+) -> None:
+    """A stopped child gets both, though what listens to the log raises at the first."""
+    raise_at("SIGTERM to")
+    options = SpawnOptions(
+        child("stop_self"),
+        backend=backend,
+        cancel=CancelPolicy.GRACEFUL,
+        kill_grace=20,
+        stdout=-1,
+    )
+    seen: list[RunningProcess] = []
+
+    async def stop_it() -> None:
+        async with spawn_start(options) as running:
+            seen.append(running)
+            assert running.stdout is not None
+            await running.stdout.receive_some()
+            await until(lambda: getattr(process_info(running.pid), "state", "") == "T")
+            await running.stop()
+
+    with pytest.raises(LogError):
+        await stop_it()
+
+    output = seen[0].output
+    assert output is not None
+    assert output.status != Signaled(SIGKILL)
+
+
+async def test_a_log_that_raises_in_the_background_does_not_end_the_run(
+    backend: SpawnBackend, raise_at: Callable[[str], None]
+) -> None:
+    """A child of `wait=False` is reaped, whoever waits for it is told, and trio goes on."""
+    raise_at("left to itself")
+    async with trio.open_nursery() as nursery:
+        running = await nursery.start(
+            spawn, SpawnOptions(sh("exit 3"), backend=backend, wait=False)
+        )
+        with trio.fail_after(20):
+            assert await running.process.wait() == Exited(3)
+    await until(lambda: not children_of_ours())
+    await trio.testing.wait_all_tasks_blocked()
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4])
+async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
+    backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Whichever it is, and though nothing is sent, the pipes are read or closed, and it ends."""
+    whole = Poller.add
+    calls = 0
+
+    def add(self: Poller, fd: int, event: int, handler: Callable[[], None]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == failing:
+            raise CoreError(errno.ENOSPC, "epoll_ctl")
+        whole(self, fd, event, handler)
+
+    monkeypatch.setattr(Poller, "add", add)
+    options = SpawnOptions(
+        sh("head -c 200000 /dev/zero; head -c 200000 /dev/zero >&2; cat >/dev/null"),
+        backend=backend,
+        stdin=bytes(200_000),
+        capture_stdout=True,
+        capture_stderr=True,
+        cancel=CancelPolicy.NONE,
+        timeout=20,
+    )
+
+    begun = time.monotonic()
+    with pytest.raises(CoreError) as caught:
+        await spawn(options)
+    assert caught.value.op == "epoll_ctl"
+    assert time.monotonic() - begun < 10
+
+
+async def test_a_group_is_killed_though_the_exit_cannot_be_watched(
+    full_backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first descriptor that is watched is the pidfd; the grandchild goes all the same."""
+    whole = Poller.add
+    calls = 0
+
+    def add(self: Poller, fd: int, event: int, handler: Callable[[], None]) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise CoreError(errno.ENOSPC, "epoll_ctl")
+        whole(self, fd, event, handler)
+
+    monkeypatch.setattr(Poller, "add", add)
+    options = SpawnOptions(
+        child("spawn_grandchild", "stays"),
+        backend=full_backend,
+        capture_stdout=True,
+        pgroup=OWN,
+        cancel=CancelPolicy.NONE,
+        ready=b"\n",
+    )
+    with trio.fail_after(20), pytest.raises(CoreError):
+        async with spawn_start(options) as running:
+            await running.stop(CancelPolicy.KILL)
+    # That the grandchild is gone is what the leak guard sees.
+
+
+async def test_a_survivor_of_an_abandoned_group_is_not_looked_at_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without pidfds a look is due every 20 ms: given up, none is due any more."""
+    monkeypatch.setattr(pidfd, "open_pidfd", lambda _pid: None)
+    monkeypatch.setattr(GroupTarget, "send", lambda _self, _number: Delivery.REFUSED)
+    seen: list[float] = []
+    whole = Ending.settle
+
+    def settle(self: Ending, now: float) -> None:
+        whole(self, now)
+        if self._escalation.stage is Stage.ABANDONED:
+            seen.append(self.deadline)
+
+    async def sink(_chunk: bytes) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(Ending, "settle", settle)
+    options = SpawnOptions(
+        sh("echo; sleep 0.6 & exit 0"),
+        backend=SpawnBackend.VFORK,
+        stdout_sink=sink,
+        timeout=0,
+        abandon_after=0.1,
+        kill_grace=0.4,
+        pgroup=OWN,
+    )
+    with trio.fail_after(20), pytest.raises(CoreError, match="wait after SIGKILL"):
+        await spawn(options)
+    assert set(seen) <= {float("inf")}
