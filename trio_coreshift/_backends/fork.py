@@ -93,10 +93,10 @@ def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int
     # same reason: it could close a generator of the parent's, and run its `finally`, in the child.
     collecting = gc.isenabled()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    gc.disable()
     parent = os.getpid()
     pid = -1
     try:
+        gc.disable()
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
         pid = os.fork()
     except OSError as exc:
