@@ -8,6 +8,7 @@ import trio
 
 from ._errors import invalid
 from ._lines import LineIterator, LineSource
+from ._policy import CancelPolicy
 from ._splitlines import check_encoding
 from ._status import describe_status
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from ._output import Output
-    from ._policy import CancelPolicy
     from ._process import Process
 
 _MIB: Final = 1024 * 1024
@@ -127,6 +127,11 @@ class RunningProcess:
         Cancellation:
             Ends the waiting; the child is still brought to its end.
         """
+        given: object = policy
+        if given is not None and not isinstance(given, CancelPolicy):
+            # To the supervisor it would be no policy at all, and this a wait for the natural end.
+            msg = f"policy must be a CancelPolicy or None, not {type(given).__name__}"
+            raise TypeError(msg)
         self._owner.stop(policy)
         return await self._owner.wait()
 

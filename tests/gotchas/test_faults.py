@@ -1,10 +1,14 @@
 """What listens to the log raises, and the kernel has no memory to watch a descriptor."""
 
 import errno
+import gc
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from signal import SIGKILL
+from types import FrameType
+from typing import Any
 
 import pytest
 import trio
@@ -24,8 +28,11 @@ from trio_coreshift import (
     spawn,
     spawn_start,
 )
+from trio_coreshift._backends import fork
+from trio_coreshift._backends.plan import LaunchPlan
 from trio_coreshift._ending import Ending
 from trio_coreshift._escalate import Stage
+from trio_coreshift._exec_image import ExecImage
 from trio_coreshift._kernel import pidfd
 from trio_coreshift._kernel.child import Delivery
 from trio_coreshift._kernel.poller import Poller
@@ -227,3 +234,36 @@ async def test_a_survivor_of_an_abandoned_group_is_not_looked_at_without_end(
     with trio.fail_after(20), pytest.raises(CoreError, match="wait after SIGKILL"):
         await spawn(options)
     assert set(seen) <= {float("inf")}
+
+
+async def test_what_is_no_policy_is_refused(backend: SpawnBackend) -> None:
+    """`stop("kill")` would else wait for a natural end that may never come."""
+    wrong: Any = "kill"
+    async with spawn_start(SpawnOptions(child("never_reads"), backend=backend)) as running:
+        with trio.fail_after(20), pytest.raises(TypeError):
+            await running.stop(wrong)
+        await running.stop(CancelPolicy.KILL)
+
+
+def test_the_collector_is_on_again_when_a_handler_raises_before_the_fork() -> None:
+    """A handler that raises between the first steps leaves nothing of theirs behind."""
+
+    def raise_there(frame: FrameType, event: str, _arg: object) -> Any:  # noqa: ANN401 - typeshed's
+        if event == "line" and frame.f_code.co_name == "_fork" and not gc.isenabled():
+            sys.settrace(None)
+            raise LogError
+        return raise_there
+
+    plan = LaunchPlan(
+        image=ExecImage(argv=(b"true",), env=None, search_path=None, cwd=None),
+        path=b"/bin/true",
+        stdio=(None, None, None),
+    )
+    tracing = sys.gettrace()
+    sys.settrace(raise_there)
+    try:
+        with pytest.raises(LogError):
+            fork.start(plan)
+    finally:
+        sys.settrace(tracing)
+    assert gc.isenabled()
