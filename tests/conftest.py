@@ -1,11 +1,18 @@
 """Fixtures of every test: the leak guard and the backends. Anything else is in `tests/support`."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support import leaks
 from trio_coreshift import SpawnBackend
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job that a non-interactive shell runs in the background ignores SIGINT, and so would every
+    # program that the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
