@@ -21,6 +21,14 @@ nox.options.sessions = ["lint", "typing", "tests", "minimums", "coverage", "docs
 PACKAGE = "trio_coreshift"
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = nox.project.python_versions(PYPROJECT)  # from the classifiers
+# What an installed wheel is tested with: all doors, all backends, the command line.
+OF_WHEEL = (
+    "tests/backends",
+    "tests/cli/test_command.py",
+    "tests/test_public_api.py",
+    "tests/test_spawn_doors.py",
+    "tests/test_spawn_output.py",
+)
 FAIL_UNDER = 90
 TYPED = (
     PACKAGE,
@@ -78,7 +86,7 @@ def minimums(session: nox.Session) -> None:
         *nox.project.dependency_groups(PYPROJECT, "test"),
     )
     session.install("-e.", *(requirement.replace(">=", "==") for requirement in allowed))
-    session.run("pytest", *session.posargs)
+    session.run("pytest", *(session.posargs or ("-m", "not stress")))
 
 
 @nox.session(requires=[f"tests-{version}" for version in PYTHONS])
@@ -113,7 +121,7 @@ def dist(session: nox.Session) -> None:
         shutil.unpack_archive(sdist, name, filter="data")
         with session.chdir(Path(name, sdist.name.removesuffix(".tar.gz"))):
             shutil.rmtree(PACKAGE)  # from here on only the wheel has it
-            session.run("python", "-m", "pytest", *(session.posargs or ("-m", "not stress")))
+            session.run("python", "-m", "pytest", *(session.posargs or OF_WHEEL))
 
 
 @nox.session(default=False)

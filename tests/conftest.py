@@ -8,7 +8,6 @@ import pytest
 from tests.support import leaks
 from trio_coreshift import SpawnBackend
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job that a non-interactive shell runs in the background ignores SIGINT, and so would every
     # program that the tests interrupt.

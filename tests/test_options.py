@@ -123,6 +123,7 @@ def test_all_but_argv_is_keyword_only() -> None:
         ("timeout", 0, 0.0),
         ("timeout", 1, 1.0),
         ("timeout", math.inf, math.inf),
+        ("timeout", 10**400, math.inf),
         ("cancel", CancelPolicy.NONE, CancelPolicy.NONE),
         ("kill_grace", 0, 0.0),
         ("kill_grace", math.inf, math.inf),

@@ -80,6 +80,7 @@ def refusal(argv: Any = TRUE, **options: Any) -> str:  # noqa: ANN401 - wrong on
         ({"timeout": -0.001}, "spawn timeout invalid"),
         ({"timeout": math.nan}, "spawn timeout invalid"),
         ({"timeout": -math.inf}, "spawn timeout invalid"),
+        ({"timeout": -(10**400)}, "spawn timeout invalid"),
         ({"kill_grace": -1}, "spawn kill_grace invalid"),
         ({"kill_grace": math.nan}, "spawn kill_grace invalid"),
         ({"drain_grace": -1}, "spawn drain_grace invalid"),

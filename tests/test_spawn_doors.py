@@ -1,5 +1,6 @@
 """Three doors to one supervisor: `spawn`, ``nursery.start(spawn, ...)`` and `spawn_start`."""
 
+import signal
 import subprocess
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,6 +13,7 @@ import trio.testing
 from tests.support import child, fd_table, process_info, sh, until
 from trio_coreshift import (
     CancelPolicy,
+    CoreError,
     Exited,
     ExitStatusError,
     Output,
@@ -330,6 +332,18 @@ async def test_background_through_start(backend: SpawnBackend) -> None:
     assert running.output.status is None
     assert await running.process.wait() == Exited(7)
     await until(lambda: process_info(running.pid) is None)
+
+
+async def test_background_cannot_be_stopped(backend: SpawnBackend) -> None:
+    """After ``wait=False`` nobody owns the child, so ``stop`` is refused and not silently ignored."""
+    options = SpawnOptions(child("never_reads"), backend=backend, wait=False)
+    async with trio.open_nursery() as nursery:
+        running: RunningProcess = await nursery.start(spawn, options)
+        with pytest.raises(CoreError, match="stop needs wait") as caught:
+            await running.stop()
+        assert isinstance(caught.value, ValueError)
+    running.process.kill(signal.SIGKILL)
+    assert await running.process.wait() == Signaled(signal.SIGKILL)
 
 
 async def test_ready_that_never_comes_is_an_error(backend: SpawnBackend, door: Door) -> None:

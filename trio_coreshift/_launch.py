@@ -70,8 +70,8 @@ def _launch_now(options: SpawnOptions) -> Launch:
     image = options.image
     search_path = os.environb.get(b"PATH") if image.env is None else image.search_path
     path = find_program(image.argv[0], search_path, image.cwd)
-    stdio = Stdio(options)
     poller = Poller()
+    stdio = Stdio(options)
     try:
         rest = b""
         if stdio.stdin is not None and isinstance(options.stdin, bytes):
@@ -91,12 +91,12 @@ def _launch_now(options: SpawnOptions) -> Launch:
         if log.isEnabledFor(logging.DEBUG):
             backend = options.backend.name
             log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
+        return Launch(options, child, stdio, rest, launched.error_pipe, poller, started)
     except BaseException:  # a filter of the log that raises, MemoryError, a fault of ours
         _undo(launched, child)
         poller.close()
         stdio.close()
         raise
-    return Launch(options, child, stdio, rest, launched.error_pipe, poller, started)
 
 
 def _undo(launched: Launched, child: Child | None) -> None:

@@ -122,6 +122,7 @@ class RunningProcess:
         """Apply a policy (that of the options by default), without cancelling anything, and wait.
 
         Raises:
+            CoreError: ``op`` "stop needs wait", EINVAL: after ``wait=False`` nobody owns the child.
             ProcessAbandonedError: It did not end within ``abandon_after`` of its SIGKILL.
 
         Cancellation:

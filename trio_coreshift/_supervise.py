@@ -22,7 +22,7 @@ import trio
 from trio.lowlevel import enable_ki_protection
 
 from ._ending import Ending
-from ._errors import ProcessAbandonedError
+from ._errors import ProcessAbandonedError, invalid
 from ._exit_watch import ExitWatch
 from ._hand_over import HandOver
 from ._kernel.fds import close_all
@@ -112,6 +112,8 @@ class Supervisor:
 
     def stop(self, policy: CancelPolicy | None) -> None:
         """Apply a policy for `RunningProcess.stop`."""
+        if not self._options.wait:
+            raise invalid("stop needs wait")
         self._post(lambda: self._apply(ShutdownReason.STOP, policy))
 
     def interrupt(self, exc: BaseException) -> None:
