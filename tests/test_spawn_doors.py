@@ -335,7 +335,7 @@ async def test_background_through_start(backend: SpawnBackend) -> None:
 
 
 async def test_background_cannot_be_stopped(backend: SpawnBackend) -> None:
-    """After ``wait=False`` nobody owns the child, so ``stop`` is refused and not silently ignored."""
+    """After ``wait=False`` nobody owns the child, so ``stop`` is refused and not just ignored."""
     options = SpawnOptions(child("never_reads"), backend=backend, wait=False)
     async with trio.open_nursery() as nursery:
         running: RunningProcess = await nursery.start(spawn, options)
