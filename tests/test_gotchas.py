@@ -38,6 +38,10 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
         "gotchas/test_conditions.py::test_statuses_that_the_kernel_throws_away_are_unknown",
         "gotchas/test_reaping.py::test_the_status_somebody_else_took_is_unknown",
     ),
+    "lost-group": (
+        "shutdown/test_unknown_status.py::test_sigchld_ignored",
+        "shutdown/test_unknown_status.py::test_gone_before_its_launch_is_over",
+    ),
     "no-global-reaping": ("gotchas/test_reaping.py::test_children_of_others_stay_theirs",),
     "tracer": ("gotchas/test_tracer.py::test_an_exit_that_cannot_be_reaped_yet",),
     "close-under-waiter": (
@@ -193,6 +197,14 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
     "signal-first": (
         "gotchas/test_ending.py::test_reading_goes_on_through_the_grace",
         "gotchas/test_ending.py::test_output_that_nobody_is_left_to_read_is_no_obstacle",
+    ),
+    "perhaps-unread": (
+        "shutdown/test_streams_at_end.py::test_under_a_nursery_nobody_reads",
+        "shutdown/test_streams_at_end.py::test_under_a_nursery_somebody_reads",
+        "shutdown/test_streams_at_end.py::test_what_holds_nobody_up_is_left",
+    ),
+    "busy-sink": (
+        "streams/test_sink_hangs.py::test_a_sink_that_never_waits_does_not_starve_the_loop",
     ),
     "short-io": (
         "gotchas/test_pipes.py::test_a_short_write_is_gone_on_with",
