@@ -195,12 +195,12 @@ def test_a_group_is_signalled_by_number_while_its_member_is_unreaped(start: Star
 def test_whether_it_leads_a_group(start: Start) -> None:
     """The child that leads a group says so until it is gone, one that does not never does."""
     leads, follows = start(*child("never_reads"), own_group=True), start(*child("never_reads"))
-    assert leads.leads_a_group()
-    assert not follows.leads_a_group()
+    assert leads.signal_led_group(0) is Delivery.SENT
+    assert follows.signal_led_group(0) is Delivery.GONE
     for one in (leads, follows):
         one.signal(signal.SIGKILL)
         one.wait_blocking()
-    assert not leads.leads_a_group()
+    assert leads.signal_led_group(0) is Delivery.GONE
 
 
 def test_a_signal_that_is_none_is_an_error(start: Start) -> None:

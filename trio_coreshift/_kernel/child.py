@@ -134,10 +134,6 @@ class Child:
             return Delivery.GONE
         return self._kill(os.kill, self.pid, number)
 
-    def leads_a_group(self) -> bool:
-        """Whether `signal_led_group` has anybody to signal. Zombies count."""
-        return self.signal_led_group(0) is Delivery.SENT
-
     def signal_led_group(self, number: int) -> Delivery | None:
         """Signal the group it leads or led through its pidfd; None where that cannot be done."""
         if self.pidfd is None:
