@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeVar, cast
-
-import attrs
+from typing import Final, NamedTuple, Protocol, TypeVar, cast
 
 from ._errors import invalid
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 EnvMapping = Mapping[str, StrOrBytesPath] | Mapping[bytes, StrOrBytesPath]
+# What os.fsencode uses; both are fixed when the interpreter starts.
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
 _Arg_co = TypeVar("_Arg_co", covariant=True)
 
 
@@ -39,8 +41,7 @@ class Arguments(Protocol[_Arg_co]):
         ...  # pragma: no cover - a protocol has no body to run
 
 
-@attrs.frozen
-class ExecImage:
+class ExecImage(NamedTuple):
     """Arguments, environment and working directory as the kernel takes them.
 
     Attributes:
@@ -56,77 +57,86 @@ class ExecImage:
     cwd: bytes | None
 
 
-def _encode(value: StrOrBytesPath, what: str) -> bytes:
+def _plain(value: StrOrBytesPath, what: str) -> str | bytes:
+    if isinstance(value, (str, bytes)):
+        return value
     try:
-        encoded = os.fsencode(value)
+        return os.fspath(value)
     except TypeError as exc:
         msg = f"{what} must be str, bytes or a path, not {type(value).__name__}"
         raise TypeError(msg) from exc
-    except UnicodeEncodeError as exc:
-        raise invalid(f"exec {what} not encodable") from exc
+
+
+def _encode(value: str | bytes, what: str) -> bytes:
+    if isinstance(value, bytes):
+        encoded = value
+    else:
+        try:
+            encoded = value.encode(_ENCODING, _ERRORS)
+        except UnicodeEncodeError as exc:
+            raise invalid(f"exec {what} not encodable") from exc
     if b"\0" in encoded:
         raise invalid(f"exec {what} contains nul")
     return encoded
 
 
 def checked_argv(argv: Arguments[StrOrBytesPath]) -> tuple[str | bytes, ...]:
-    """Refuse a bare string, an empty vector, an empty program and what exec cannot take."""
+    """Refuse a bare string, what is no argument, an empty vector and an empty program."""
     given: object = argv
-    if isinstance(given, (str, bytes, bytearray, memoryview, os.PathLike)):
+    if not isinstance(given, (list, tuple)) and isinstance(
+        given, (str, bytes, bytearray, memoryview, os.PathLike)
+    ):
         msg = f"argv must be a sequence of arguments, not one {type(given).__name__}"
         raise TypeError(msg)
-    result = tuple(argv)
-    if not result or not _encode(result[0], "argv"):
+    result = tuple([_plain(arg, "argv") for arg in argv])
+    if not result or not result[0]:
         raise invalid("exec argv empty")
-    for arg in result:
-        _encode(arg, "argv")
-    return tuple(os.fspath(arg) for arg in result)
+    return result
 
 
-def checked_env(env: EnvMapping | None) -> dict[str | bytes, StrOrBytesPath] | None:
-    """Refuse keys and values that an environment cannot hold; keep a copy of the rest."""
+def checked_env(env: EnvMapping | None) -> dict[str | bytes, str | bytes] | None:
+    """Refuse what is no environment; keep a copy of the rest."""
     if env is None:
         return None
     given: object = env
     if not isinstance(given, Mapping):
         msg = f"env must be a mapping or None, not {type(given).__name__}"
         raise TypeError(msg)
-    result: dict[str | bytes, StrOrBytesPath] = {}
+    result: dict[str | bytes, str | bytes] = {}
     items = cast("Mapping[object, StrOrBytesPath]", given).items()
     for key, value in items:
         if not isinstance(key, (str, bytes)):
             msg = f"env keys must be str or bytes, not {type(key).__name__}"
             raise TypeError(msg)
-        encoded = _encode(key, "env")
-        if not encoded or b"=" in encoded:
+        if not key or ("=" in key if isinstance(key, str) else b"=" in key):
             raise invalid("exec env key invalid")
-        _encode(value, "env")
-        result[key] = value
+        result[key] = _plain(value, "env")
     return result
 
 
 def checked_cwd(cwd: StrOrBytesPath | None) -> str | bytes | None:
-    """Refuse an empty directory name and one with NUL."""
+    """Refuse an empty directory name."""
     if cwd is None:
         return None
-    if not _encode(cwd, "cwd"):
+    result = _plain(cwd, "cwd")
+    if not result:
         raise invalid("exec cwd empty")
-    return os.fspath(cwd)
+    return result
 
 
 def exec_image(
     argv: Sequence[str | bytes],
-    env: Mapping[str | bytes, StrOrBytesPath] | None,
+    env: Mapping[str | bytes, str | bytes] | None,
     cwd: str | bytes | None,
 ) -> ExecImage:
-    """Encode what the checks above have let through."""
+    """Encode what the checks above have let through; refuse what holds NUL or has no encoding."""
     entries: dict[bytes, bytes] | None = None
     if env is not None:
         # A key given both as str and as bytes is one variable: the later one wins.
-        entries = {os.fsencode(key): os.fsencode(value) for key, value in env.items()}
+        entries = {_encode(key, "env"): _encode(value, "env") for key, value in env.items()}
     return ExecImage(
-        argv=tuple(os.fsencode(arg) for arg in argv),
-        env=None if entries is None else tuple(b"%b=%b" % item for item in entries.items()),
+        argv=tuple([_encode(arg, "argv") for arg in argv]),
+        env=None if entries is None else tuple([b"%b=%b" % item for item in entries.items()]),
         search_path=None if entries is None else entries.get(b"PATH"),
-        cwd=None if cwd is None else os.fsencode(cwd),
+        cwd=None if cwd is None else _encode(cwd, "cwd"),
     )

@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ._errors import invalid
 from ._policy import INT_MAX, distinct_descriptors
 
 if TYPE_CHECKING:
-    import attrs
-
     from ._running import RunningProcess
 
 
@@ -37,7 +35,8 @@ Ready = Callable[["RunningProcess"], Awaitable[object]] | bytes
 _FIRST_BEYOND_STDIO: Final = 3
 
 
-def _wrong_kind(name: str, expected: str, value: object) -> TypeError:
+def wrong_kind(name: str, expected: str, value: object) -> TypeError:
+    """The error for a value that can never be right."""
     return TypeError(f"{name} must be {expected}, not {type(value).__name__}")
 
 
@@ -46,11 +45,11 @@ def _redirect(value: Redirect, name: str, *special: int) -> Redirect:
         return None
     if isinstance(value, int):
         if isinstance(value, bool):
-            raise _wrong_kind(name, "a descriptor", value)
+            raise wrong_kind(name, "a descriptor", value)
         if value not in special and not 0 <= value <= INT_MAX:
             raise invalid(f"spawn {name} invalid")
     elif not callable(getattr(value, "fileno", None)):
-        raise _wrong_kind(name, "a descriptor or have a fileno()", value)
+        raise wrong_kind(name, "a descriptor or have a fileno()", value)
     return value
 
 
@@ -73,7 +72,7 @@ def stderr(value: Redirect) -> Redirect:
 
 def _seconds(value: object, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong_kind(name, "a number of seconds", value)
+        raise wrong_kind(name, "a number of seconds", value)
     try:
         seconds = float(value)
     except OverflowError:
@@ -107,7 +106,7 @@ def max_output(value: int) -> int:
     """A number of bytes."""
     given: object = value
     if isinstance(given, bool) or not isinstance(given, int):
-        raise _wrong_kind("max_output", "a number of bytes", given)
+        raise wrong_kind("max_output", "a number of bytes", given)
     if given < 0:
         raise invalid("spawn max_output invalid")
     return given
@@ -116,7 +115,7 @@ def max_output(value: int) -> int:
 def pass_fds(fds: Iterable[int]) -> tuple[int, ...]:
     """Descriptors beyond stdio, which has options of its own."""
     result = distinct_descriptors(fds, "spawn pass_fds")
-    if any(fd < _FIRST_BEYOND_STDIO for fd in result):
+    if result and min(result) < _FIRST_BEYOND_STDIO:
         raise invalid("spawn pass_fds invalid")
     return result
 
@@ -130,10 +129,12 @@ def _pattern(value: BytesLike, name: str) -> bytes:
 
 def early_exit(value: Callable[[bytes], bool] | BytesLike | None) -> EarlyExit | None:
     """A predicate or a pattern."""
+    if value is None:
+        return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _pattern(value, "early_exit")
-    if value is not None and not callable(value):
-        raise _wrong_kind("early_exit", "callable or a bytes pattern", value)
+    if not callable(value):
+        raise wrong_kind("early_exit", "callable or a bytes pattern", value)
     return value
 
 
@@ -141,25 +142,10 @@ def ready(
     value: Callable[[RunningProcess], Awaitable[object]] | BytesLike | None,
 ) -> Ready | None:
     """An async function or a pattern."""
+    if value is None:
+        return None
     if isinstance(value, (bytes, bytearray, memoryview)):
         return _pattern(value, "ready")
-    if value is not None and not callable(value):
-        raise _wrong_kind("ready", "an async function or a bytes pattern", value)
+    if not callable(value):
+        raise wrong_kind("ready", "an async function or a bytes pattern", value)
     return value
-
-
-def is_a(*kinds: type) -> Callable[[object, attrs.Attribute[Any], object], None]:
-    """A validator: an instance of one of ``kinds``."""
-
-    def check(_self: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if not isinstance(value, kinds):
-            names = " or ".join(kind.__name__ for kind in kinds)
-            raise _wrong_kind(attribute.name, names, value)
-
-    return check
-
-
-def is_callable(_self: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """A validator: an async function, or None."""
-    if value is not None and not callable(value):
-        raise _wrong_kind(attribute.name, "an async function", value)

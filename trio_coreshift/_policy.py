@@ -120,8 +120,8 @@ def descriptor(value: object, op: str) -> int:
 
 def distinct_descriptors(fds: Iterable[int], op: str) -> tuple[int, ...]:
     """Check a list of descriptors: whole numbers from 0 on, none twice."""
-    result = tuple(descriptor(fd, op) for fd in fds)
-    if len(set(result)) != len(result):
+    result = tuple([descriptor(fd, op) for fd in fds])
+    if result and len(set(result)) != len(result):
         raise CoreError(errno.EINVAL, f"{op} duplicate")
     return result
 
