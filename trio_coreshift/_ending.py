@@ -31,6 +31,7 @@ class Ending:
     """The way of one child to its end.
 
     Attributes:
+        abandoned: Whether it did not end in time after SIGKILL.
         settled_at: When nothing of the child and its group was left to wait for, or None.
         applied_at: When a policy was first applied, or None.
         look_again: A survivor has ended: `tick` is to be called to see what is left.
@@ -47,12 +48,14 @@ class Ending:
         "_started",
         "_survivors",
         "_target",
+        "abandoned",
         "applied_at",
         "look_again",
         "settled_at",
     )
 
     def __init__(self, options: SpawnOptions, child: Child, poller: Poller, started: float) -> None:
+        self.abandoned = False
         self.settled_at: float | None = None
         self.applied_at: float | None = None
         self._pgroup = options.pgroup
@@ -88,19 +91,11 @@ class Ending:
         return self._target
 
     @property
-    def abandoned(self) -> bool:
-        """Whether it did not end in time after SIGKILL."""
-        return self._escalation.stage is Stage.ABANDONED
-
-    @property
-    def untouched(self) -> bool:
-        """Whether it was left alone so far."""
-        return self._escalation.stage is Stage.RUNNING
-
-    @property
     def deadline(self) -> float:
         """When `tick` has something to do."""
-        return min(self._escalation.deadline, self._look_at)
+        if self._survivors is None:
+            return self._escalation.deadline
+        return min(self._escalation.deadline, self._survivors.look_at)
 
     @property
     def _look_at(self) -> float:
@@ -171,6 +166,7 @@ class Ending:
                 self.applied_at = now
                 applied = True
             self._send(self._escalation.tick(now), now)
+            self.abandoned = self._escalation.stage is Stage.ABANDONED
         if (self.look_again or now >= self._look_at) and self.settled_at is None:
             self.look_again = False
             self.settle(now)
@@ -268,13 +264,13 @@ class Ending:
 
     def _all_gone(self, now: float) -> None:
         self.settled_at = now
+        self.abandoned = False
         self._escalation.end()
-        self._stop_watching()
-        self._child.pinned = False
-        self._child.poll()
+        self.close()
 
     def close(self) -> None:
         """Let go of the group's number and of the last survivor; reap the child if it has ended."""
         self._stop_watching()
         self._child.pinned = False
-        self._child.poll()
+        if not self._child.reaped:
+            self._child.poll()

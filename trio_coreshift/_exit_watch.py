@@ -49,13 +49,12 @@ class ExitWatch:
         seen: Whether the end was seen.
     """
 
-    __slots__ = ("_by_looking", "_by_pidfd", "_child", "_ended", "_poller", "_wake", "seen")
+    __slots__ = ("_by_looking", "_by_pidfd", "_child", "_poller", "seen")
 
-    def __init__(self, child: Child, poller: Poller, ended: Callable[[], None]) -> None:
+    def __init__(self, child: Child, poller: Poller) -> None:
         self.seen = False
         self._child = child
         self._poller = poller
-        self._ended = ended
         self._by_pidfd = False
         self._by_looking = False
 
@@ -65,20 +64,19 @@ class ExitWatch:
         Raises:
             OSError: The pidfd cannot be watched. `look_at` says when to look then.
         """
-        self._wake = wake
         if self._child.status is not None:
             wake()  # ended and lost before its launch was over: nothing will tell
         elif self._child.pidfd is None:
-            self._use_thread()
+            self._use_thread(wake)
         else:
             self._by_looking = True  # unless the next line succeeds
-            self._poller.add(self._child.pidfd, READ, self._pidfd_event)
+            self._poller.add(self._child.pidfd, READ, lambda: self._pidfd_event(wake))
             self._by_looking = False
             self._by_pidfd = True
 
-    def _use_thread(self) -> None:
+    def _use_thread(self, wake: Callable[[], None]) -> None:
         try:
-            call_at_exit(self._child.pid, self._wake)
+            call_at_exit(self._child.pid, wake)
         except RuntimeError:
             # Not even a thread can be had: what is left is to look again and again.
             self._by_looking = True
@@ -91,28 +89,24 @@ class ExitWatch:
 
     def look(self, *, hint: bool) -> None:
         """See whether it has ended, if nothing else will tell or something hints at it."""
-        if not self._by_pidfd or hint:
+        if not self.seen and (hint or not self._by_pidfd):
             self._see()
 
-    def _see(self) -> bool:
-        if self.seen:
-            return True
-        if self._child.poll() is None:
-            return False
-        self._forget_pidfd()
-        self.seen = True
-        self._ended()
-        return True
+    def _see(self) -> None:
+        if self._child.poll() is not None:
+            self._forget_pidfd()
+            self.seen = True
 
-    def _pidfd_event(self) -> None:
-        if self._see():
+    def _pidfd_event(self, wake: Callable[[], None]) -> None:
+        self._see()
+        if self.seen:
             return
         assert self._child.pidfd is not None
         if is_readable(self._child.pidfd):
             # Ended but not to be reaped: a tracer comes first (tokio issue 7144). Waiting for a
             # descriptor that stays readable would spin; the thread waits for the reaping.
             self._forget_pidfd()
-            self._use_thread()
+            self._use_thread(wake)
 
     def _forget_pidfd(self) -> None:
         if self._by_pidfd:

@@ -25,6 +25,7 @@ from ._stdio import Stdio
 
 if TYPE_CHECKING:
     from ._backends.plan import ErrorPipe, Launched
+    from ._exec_image import ExecImage
     from ._options import SpawnOptions
 
 
@@ -67,9 +68,7 @@ async def launch(options: SpawnOptions) -> Launch:
 
 def _launch_now(options: SpawnOptions) -> Launch:
     _check(options)
-    image = options.image
-    search_path = os.environb.get(b"PATH") if image.env is None else image.search_path
-    path = find_program(image.argv[0], search_path, image.cwd)
+    path = _program_file(options.image)
     poller = Poller()
     stdio = Stdio(options)
     try:
@@ -97,6 +96,14 @@ def _launch_now(options: SpawnOptions) -> Launch:
         poller.close()
         stdio.close()
         raise
+
+
+def _program_file(image: ExecImage) -> bytes:
+    program = image.argv[0]
+    if b"/" in program:
+        return program
+    search_path = os.environb.get(b"PATH") if image.env is None else image.search_path
+    return find_program(program, search_path, image.cwd)
 
 
 def _undo(launched: Launched, child: Child | None) -> None:

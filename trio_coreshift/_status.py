@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from typing import assert_never
@@ -43,6 +44,7 @@ class Unknown:
 ExitStatus = Exited | Signaled | Unknown
 
 
+@functools.lru_cache(maxsize=16)
 def decode_wait_status(raw: int) -> ExitStatus:
     """Decode the status word of wait4(2)."""
     if os.WIFEXITED(raw):

@@ -96,13 +96,21 @@ class Stdio:
             self.stdin = None
         return data[written:]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no end of a pipe is ours."""
+        return self.stdin is None and self.stdout is None and self.stderr is None
+
     def release_child_ends(self) -> None:
         """After the launch: close what only the child needs."""
-        fds, self._child_ends = self._child_ends, []
-        close_all(fds)
+        if self._child_ends:
+            fds, self._child_ends = self._child_ends, []
+            close_all(fds)
 
     def close(self) -> None:
         """Close everything that is still open here."""
         self.release_child_ends()
+        if self.is_empty:
+            return
         close_all(fd for fd in (self.stdin, self.stdout, self.stderr) if fd is not None)
         self.stdin = self.stdout = self.stderr = None

@@ -69,6 +69,8 @@ class ChildStreams:
         Raises:
             OSError: One cannot be watched. It is closed, the others are watched.
         """
+        if launch.stdio.is_empty:
+            return
         # A pipe that is left alone for the failure of another would hold the child up for ever.
         try:
             self._adopt_stdin(launch)
@@ -151,6 +153,8 @@ class ChildStreams:
     @property
     def done(self) -> bool:
         """Whether every pipe that is collected is closed."""
+        if not self.pumps:
+            return not self._readers
         return not self._readers and all(pump.done for pump in self.pumps)
 
     @property
@@ -171,16 +175,19 @@ class ChildStreams:
     @property
     def ready(self) -> bool:
         """Whether the pattern of ``ready`` was seen in either stream."""
-        return any(intake.ready for intake in self._intakes)
+        stdout, stderr = self._intakes
+        return stdout.ready or stderr.ready
 
     @property
     def complete(self) -> bool:
         """Whether every captured stream was read to its end."""
-        return all(intake.complete for intake in self._intakes if intake.captured)
+        stdout, stderr = self._intakes
+        return (stdout.complete or not stdout.captured) and (stderr.complete or not stderr.captured)
 
     def captured(self) -> tuple[bytes, bytes]:
         """What was kept of stdout and of stderr."""
-        return self._intakes[0].value(), self._intakes[1].value()
+        stdout, stderr = self._intakes
+        return stdout.value(), stderr.value()
 
     def child_ended(self) -> None:
         """Stop feeding; whoever else may hold the pipe is not who the input was for."""

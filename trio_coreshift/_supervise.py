@@ -65,6 +65,7 @@ class Supervisor:
     _bell: trio.Event | None = None
     _done: trio.Event | None = None
     _early_exited = False
+    _end_seen = False
     _faults = 0
     _finished_streams = False
     _hand_over: HandOver | None = None
@@ -91,7 +92,7 @@ class Supervisor:
         self._child = launch.child
         self._poller = launch.poller
         self._shielded = shielded
-        self._exit = ExitWatch(launch.child, launch.poller, self._ended)
+        self._exit = ExitWatch(launch.child, launch.poller)
         self._ending = Ending(launch.options, launch.child, launch.poller, launch.started)
         if launch.options.timeout is not None:
             self._timeout_at = launch.started + launch.options.timeout
@@ -242,7 +243,7 @@ class Supervisor:
         if self._poked:
             return
         deadline = self._deadline()
-        shielded = self._is_shielded
+        shielded = self._shielded or self._interruptions > 0
         if deadline != math.inf and deadline <= trio.current_time():
             return
         self._waiting_on = self._poller.fd
@@ -262,16 +263,15 @@ class Supervisor:
         finally:
             self._waiting_on = None
 
-    @property
-    def _is_shielded(self) -> bool:
-        return self._shielded or self._interruptions > 0
-
     def _deadline(self) -> float:
         if self._faults >= _MAX_FAULTS:
             return math.inf
-        look_at = math.inf if self._unread is None else self._unread.look_at
-        deadlines = (self._ending.deadline, self._timeout_at, self._drain_deadline())
-        return min(*deadlines, look_at, self._exit.look_at())
+        deadline = min(self._timeout_at, self._ending.deadline, self._exit.look_at())
+        if self._ending.settled_at is not None:
+            deadline = min(deadline, self._drain_deadline())
+        if self._unread is not None:
+            deadline = min(deadline, self._unread.look_at)
+        return deadline
 
     def _drain_deadline(self) -> float:
         settled_at = self._ending.settled_at
@@ -300,7 +300,7 @@ class Supervisor:
 
     def _watch_launch(self) -> None:
         if self._launch.error_pipe is None:
-            self._program_runs()
+            self._program_runs(self._launch.started)
         else:
             self._poller.add(self._launch.error_pipe.fd, READ, self._read_report)
 
@@ -313,9 +313,12 @@ class Supervisor:
         for handler in self._poller.ready():
             handler()
         self._exit.look(hint=self._streams.just_ended())
+        now = trio.current_time()
+        if self._exit.seen and not self._end_seen:
+            self._end_seen = True
+            self._ended(now)
         self._check_collected()
         self._offer()
-        now = trio.current_time()
         if now >= self._timeout_at and not self._is_over():
             self._timeout_at = math.inf
             self._timed_out = True
@@ -329,7 +332,7 @@ class Supervisor:
         if self._unread is not None and now >= self._unread.look_at:
             self._unread.look(now)
 
-    def _ended(self) -> None:
+    def _ended(self, now: float) -> None:
         try:
             if self._hand_over is not None:
                 self._hand_over.tell_exit()
@@ -341,12 +344,12 @@ class Supervisor:
             self._end_ready()
         finally:
             # Whatever happens, it is from here on that the end is seen.
-            self._ending.settle(trio.current_time())
+            self._ending.settle(now)
 
     def _read_report(self) -> None:
         error_pipe = self._launch.error_pipe
         if error_pipe is None:
-            return  # the exit, seen in the same turn, has led here before
+            return  # a policy, applied in the same turn, has led here before
         try:
             self.outcome.launch_error = error_pipe.read()
         except BlockingIOError:
@@ -358,11 +361,11 @@ class Supervisor:
         self._launch.error_pipe = None
         close_all((error_pipe.fd,))
         if self.outcome.launch_error is None:
-            self._program_runs()
+            self._program_runs(trio.current_time())
 
-    def _program_runs(self) -> None:
+    def _program_runs(self, now: float) -> None:
         self._runs = True
-        self._ending.form_group(trio.current_time())
+        self._ending.form_group(now)
         if self._hand_over is not None:
             self._hand_over.make(self)
             if callable(self._options.ready) and self._nursery is not None:
@@ -391,12 +394,13 @@ class Supervisor:
 
     def _check_collected(self) -> None:
         reason = None
-        if self._streams.matched and not self._early_exited:
+        streams = self._streams
+        if streams.matched and not self._early_exited:
             self._early_exited = True
-            self._streams.close_stdout()
+            streams.close_stdout()
             reason = ShutdownReason.EARLY_EXIT
-        if self._streams.budget.overflowed and self._options.overflow is OverflowPolicy.STOP:
-            self._streams.close_outputs()
+        if streams.budget.overflowed and self._options.overflow is OverflowPolicy.STOP:
+            streams.close_outputs()
             reason = reason or ShutdownReason.OVERFLOW
         if reason is not None:
             self._ending.linger(reason, trio.current_time())
@@ -434,53 +438,50 @@ class Supervisor:
     def _give_up(self) -> None:
         # Nothing is looked at any more: all that may still be waited for is the end of sinks.
         self._poked = False
-        for act in (
+        self._do_all(
             lambda: destroy(self._child, self._ending.target),
             self._streams.close,
             lambda: self._streams.limit_sinks(self._options.kill_grace),
             self._end_ready,
             self._poller.close,
-        ):
-            self._try(act)
+        )
 
-    def _try(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except BaseException as exc:  # noqa: BLE001 - what comes after it is done all the same
-            self.outcome.keep(exc)
+    def _do_all(self, *acts: Callable[[], None]) -> None:
+        for act in acts:
+            try:
+                act()
+            except BaseException as exc:  # noqa: BLE001 - what comes after it is done all the same
+                self.outcome.keep(exc)
 
     def _is_over(self) -> bool:
-        if self._faults >= _MAX_FAULTS:
-            return self._streams.done and not self._in_ready
-        if self._detached:
-            return True
-        ended = self._ending.settled_at is not None or self._ending.abandoned
-        return ended and self._streams.done and not self._in_ready
+        ending = self._ending
+        if ending.settled_at is None and not ending.abandoned and self._faults < _MAX_FAULTS:
+            return self._detached
+        return self._streams.done and not self._in_ready
 
     @property
     def _detached(self) -> bool:
-        untouched = self._ending.applied_at is None
-        return not self._options.wait and self._runs and untouched
+        return not self._options.wait and self._runs and self._ending.applied_at is None
 
     def _finish(self) -> None:
-        for act in (
+        self._do_all(
             self._streams.close,
             self._ending.close,
             self._close_descriptors,
             self._build_output,
             self._leave_child,
             self._log_end,
-        ):
-            self._try(act)
+        )
         self._over = True
         if self._done is not None:
             self._done.set()
 
     def _close_descriptors(self) -> None:
+        launch = self._launch
         self._poller.close()
-        if self._launch.error_pipe is not None:
-            close_all((self._launch.error_pipe.fd,))
-        self._launch.stdio.close()
+        if launch.error_pipe is not None:
+            close_all((launch.error_pipe.fd,))
+        launch.stdio.close()
         if self._hand_over is not None:
             self._hand_over.close_unclaimed()
 
@@ -496,28 +497,31 @@ class Supervisor:
             self._hand_over.tell_exit()
 
     def _build_output(self) -> None:
-        stdout, stderr = self._streams.captured()
-        self.outcome.abandoned = self._ending.abandoned
-        self.outcome.overflowed = self._streams.budget.overflowed
-        self.outcome.ready = self._hand_over is None or self._hand_over.ready
-        self.outcome.output = Output(
-            pid=self._child.pid,
+        outcome, streams, ending, child = self.outcome, self._streams, self._ending, self._child
+        stdout, stderr = streams.captured()
+        outcome.abandoned = ending.abandoned
+        outcome.overflowed = streams.budget.overflowed
+        outcome.ready = self._hand_over is None or self._hand_over.ready
+        detached = self._detached
+        outcome.output = Output(
+            pid=child.pid,
             program=self._options.program,
-            status=None if self._detached else self._child.status,
+            status=None if detached else child.status,
             stdout=stdout,
             stderr=stderr,
             timed_out=self._timed_out,
             stdout_early_exited=self._early_exited,
-            truncated=self._streams.budget.overflowed,
-            complete=self._streams.complete,
+            truncated=outcome.overflowed,
+            complete=streams.complete,
             duration=trio.current_time() - self._launch.started,
-            usage=None if self._detached else self._child.usage,
-            shutdown=self._ending.shutdown(),
+            usage=None if detached else child.usage,
+            shutdown=ending.shutdown(),
         )
 
     def _log_end(self) -> None:
-        program, pid = self._options.program, self._child.pid
         if self._ending.abandoned:
-            log.warning("%s: process %d is abandoned: it did not end", program, pid)
+            name = self._options.program
+            log.warning("%s: process %d is abandoned: it did not end", name, self._child.pid)
         elif log.isEnabledFor(logging.DEBUG) and self.output is not None:
-            log.debug("%s: process %d %s", program, pid, describe_status(self.output.status))
+            how = describe_status(self.output.status)
+            log.debug("%s: process %d %s", self._options.program, self._child.pid, how)

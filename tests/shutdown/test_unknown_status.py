@@ -45,11 +45,12 @@ def test_what_is_lost_from_the_start_is_looked_for_at_once() -> None:
         popen.wait()
     lost = Child(popen.pid, owned=True)
     calls: list[str] = []
-    watch = ExitWatch(lost, Poller(), lambda: calls.append("ended"))
+    watch = ExitWatch(lost, Poller())
     watch.begin(lambda: calls.append("wake"))
     watch.look(hint=False)
 
-    assert calls == ["wake", "ended"]
+    assert calls == ["wake"]
+    assert watch.seen
     assert lost.status == Unknown()
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Final, Protocol
-
-import attrs
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from trio_coreshift._errors import CoreError
@@ -22,8 +20,7 @@ DEVNULL: Final = subprocess.DEVNULL
 RESTORED_SIGNALS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-@attrs.frozen
-class LaunchPlan:
+class LaunchPlan(NamedTuple):
     """What the child is made of. Every descriptor in it is open in the parent.
 
     Attributes:
@@ -64,8 +61,7 @@ class ErrorPipe(Protocol):
         ...  # pragma: no cover - a protocol has no body to run
 
 
-@attrs.frozen
-class Launched:
+class Launched(NamedTuple):
     """A child that exists.
 
     Attributes:

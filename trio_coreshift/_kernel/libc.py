@@ -32,6 +32,9 @@ _ATTRIBUTES: Final = ctypes.c_char * 2048
 _ACTIONS: Final = ctypes.c_char * 1024
 _SIGNALS: Final = ctypes.c_char * 1024
 
+# Argument vectors and environments up to this length are kept for the next spawn.
+_FEW: Final = 100
+
 _INT: Final = ctypes.c_int
 _PTR: Final = ctypes.c_void_p
 _STR: Final = ctypes.c_char_p
@@ -157,10 +160,19 @@ class FileActions:
 
 
 def _vector(strings: tuple[bytes, ...]) -> ctypes.Array[Any]:
+    # Whoever spawns often mostly spawns the same; but what is kept must not be large.
+    return _kept_vector(strings) if len(strings) <= _FEW else _make_vector(strings)
+
+
+def _make_vector(strings: tuple[bytes, ...]) -> ctypes.Array[Any]:
     # The array keeps the bytes objects alive; its last element stays NULL.
     return (ctypes.c_char_p * (len(strings) + 1))(*strings)
 
 
+_kept_vector = functools.lru_cache(maxsize=16)(_make_vector)
+
+
+@functools.cache
 def _environ() -> ctypes.c_void_p:
-    # The environment of the process as it is now, without a copy.
+    # The variable and not its value: whoever is given it sees the environment as it is then.
     return ctypes.c_void_p.in_dll(_library(), "environ")
