@@ -49,12 +49,13 @@ class ExitWatch:
         seen: Whether the end was seen.
     """
 
-    __slots__ = ("_by_looking", "_by_pidfd", "_child", "_poller", "seen")
+    __slots__ = ("_by_looking", "_by_pidfd", "_child", "_poller", "_wake", "seen")
 
     def __init__(self, child: Child, poller: Poller) -> None:
         self.seen = False
         self._child = child
         self._poller = poller
+        self._wake: Callable[[], None] | None = None
         self._by_pidfd = False
         self._by_looking = False
 
@@ -64,19 +65,21 @@ class ExitWatch:
         Raises:
             OSError: The pidfd cannot be watched. `look_at` says when to look then.
         """
+        self._wake = wake
         if self._child.status is not None:
             wake()  # ended and lost before its launch was over: nothing will tell
         elif self._child.pidfd is None:
-            self._use_thread(wake)
+            self._use_thread()
         else:
             self._by_looking = True  # unless the next line succeeds
-            self._poller.add(self._child.pidfd, READ, lambda: self._pidfd_event(wake))
+            self._poller.add(self._child.pidfd, READ, self._pidfd_event)
             self._by_looking = False
             self._by_pidfd = True
 
-    def _use_thread(self, wake: Callable[[], None]) -> None:
+    def _use_thread(self) -> None:
+        assert self._wake is not None
         try:
-            call_at_exit(self._child.pid, wake)
+            call_at_exit(self._child.pid, self._wake)
         except RuntimeError:
             # Not even a thread can be had: what is left is to look again and again.
             self._by_looking = True
@@ -96,8 +99,10 @@ class ExitWatch:
         if self._child.poll() is not None:
             self._forget_pidfd()
             self.seen = True
+            # It belongs to who owns us: their memory would wait for the garbage collector.
+            self._wake = None
 
-    def _pidfd_event(self, wake: Callable[[], None]) -> None:
+    def _pidfd_event(self) -> None:
         self._see()
         if self.seen:
             return
@@ -106,7 +111,7 @@ class ExitWatch:
             # Ended but not to be reaped: a tracer comes first (tokio issue 7144). Waiting for a
             # descriptor that stays readable would spin; the thread waits for the reaping.
             self._forget_pidfd()
-            self._use_thread(wake)
+            self._use_thread()
 
     def _forget_pidfd(self) -> None:
         if self._by_pidfd:
