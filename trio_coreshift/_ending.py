@@ -19,8 +19,6 @@ from ._survivors import SurvivorWatch
 from ._target import GroupTarget, ProcessTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ._kernel.child import Child
     from ._kernel.poller import Poller
     from ._options import SpawnOptions
@@ -41,9 +39,8 @@ class Ending:
         "_child",
         "_doomed",
         "_escalation",
-        "_pgroup",
+        "_options",
         "_poller",
-        "_program",
         "_record",
         "_started",
         "_survivors",
@@ -58,14 +55,13 @@ class Ending:
         self.abandoned = False
         self.settled_at: float | None = None
         self.applied_at: float | None = None
-        self._pgroup = options.pgroup
-        self._program = options.program
+        self._options = options
         self._child = child
         # From the start: it could end before its group is known to exist, see `GroupTarget`.
-        child.pinned = options.pgroup.own or options.pgroup.leader is not None
+        child.pinned = options.pgroup.isolated or options.pgroup.leader is not None
         self._started = started
         self._escalation = Escalation(options.cancel, options.kill_grace, options.abandon_after)
-        self._record = SignalRecord(options.program)
+        self._record: SignalRecord | None = None
         self._target: ProcessTarget | GroupTarget = ProcessTarget(child)
         self._poller = poller
         # What only a group that is waited for needs.
@@ -75,10 +71,11 @@ class Ending:
 
     def form_group(self, now: float) -> None:
         """The program runs, so its group exists: from here on the group is the target."""
-        if self._pgroup.own:
+        pgroup = self._options.pgroup
+        if pgroup.own:
             self._target = GroupTarget(self._child, self._child.pid)
-        elif self._pgroup.leader is not None:
-            self._target = GroupTarget(self._child, self._pgroup.leader)
+        elif pgroup.leader is not None:
+            self._target = GroupTarget(self._child, pgroup.leader)
         else:
             return
         # 1. A policy was applied before the program was known to run: the child alone got the
@@ -114,7 +111,9 @@ class Ending:
     def shutdown(self) -> Shutdown | None:
         """The record for `Output`."""
         reason = self._escalation.reason
-        return None if reason is None else Shutdown(reason, tuple(self._record.sent))
+        if reason is None:
+            return None
+        return Shutdown(reason, () if self._record is None else tuple(self._record.sent))
 
     def linger(self, reason: ShutdownReason, now: float) -> None:
         """Its pipe was closed: it has ``kill_grace`` to end by itself."""
@@ -146,17 +145,24 @@ class Ending:
             return True
         return self._target.is_empty() or not self._may_survive(self._target)
 
-    def _send(self, signals: Iterable[int], now: float) -> None:
-        self._record.send(
+    def _send(self, signals: tuple[signal.Signals, ...], now: float) -> None:
+        if not signals:
+            return
+        self._the_record().send(
             self._target,
             signals,
             reason=self._escalation.reason,
             seconds=now - self._started,
         )
-        if signals and self._child.status is not None:
+        if self._child.status is not None:
             # The child has ended before, but not its group, which is waited for from here on.
             self.settled_at = None
             self.settle(now)
+
+    def _the_record(self) -> SignalRecord:
+        if self._record is None:
+            self._record = SignalRecord(self._options.program)
+        return self._record
 
     def tick(self, now: float) -> bool:
         """Do what is due at ``now``; return whether that was to apply the policy."""
@@ -190,7 +196,7 @@ class Ending:
                     self._await_doomed(target, now)
                 case Stage.ABANDONED | Stage.ENDED:
                     self._stop_watching()  # nothing would ever be done about what it tells
-                case _ if self._pgroup.own and self._pgroup.sweep:
+                case _ if self._options.pgroup.own and self._options.pgroup.sweep:
                     self._sweep(target, now)
                 case _:
                     # A natural end, and the rest of the group is none of our business. It can
@@ -249,7 +255,8 @@ class Ending:
         doomed = procfs.killed_members(target.pgid) if target.answers() else []
         if doomed:
             self._escalation.kill(ShutdownReason.SWEEP, now)
-            self._record.note(target, signal.SIGKILL, delivery, seconds=now - self._started)
+            seconds = now - self._started
+            self._the_record().note(target, signal.SIGKILL, delivery, seconds=seconds)
             self._warn_of_sweep(target)
         if not self._watch.watch(doomed, target.pgid, now):
             self._all_gone(now)
@@ -258,7 +265,7 @@ class Ending:
     def _warn_of_sweep(self, target: GroupTarget) -> None:
         log.warning(
             "%s ended, and left something behind in %s that was killed",
-            self._program,
+            self._options.program,
             target.describe(),
         )
 

@@ -11,7 +11,7 @@ from ._kernel.fds import FIRST_FREE, check_open, close_all, duplicate, make_pipe
 from ._policy import descriptor
 
 if TYPE_CHECKING:
-    from ._option_values import Redirect
+    from ._option_values import HasFileno
     from ._options import SpawnOptions
 
 _NAMES = ("stdin", "stdout", "stderr")
@@ -21,16 +21,18 @@ class Stdio:
     """The descriptors of one launch.
 
     Attributes:
+        piped: Whether there are any pipes.
         sources: What the plan puts at 0, 1 and 2.
         stdin: Our end of the child's stdin (non-blocking), or None.
         stdout: Our end of its stdout (non-blocking), or None.
         stderr: Our end of its stderr (non-blocking), or None.
     """
 
-    __slots__ = ("_child_ends", "sources", "stderr", "stdin", "stdout")
+    __slots__ = ("_child_ends", "piped", "sources", "stderr", "stdin", "stdout")
 
     def __init__(self, options: SpawnOptions) -> None:
         self.sources: tuple[int | None, int | None, int | None] = (None, None, None)
+        self.piped = False
         self.stdin: int | None = None
         self.stdout: int | None = None
         self.stderr: int | None = None
@@ -51,11 +53,15 @@ class Stdio:
         stderr = options.stderr
         if options.capture_stderr or options.stderr_sink is not None:
             stderr = subprocess.PIPE
-        self.sources = (self._source(0, stdin), self._source(1, stdout), self._source(2, stderr))
+        self.sources = (
+            None if stdin is None else self._source(0, stdin),
+            None if stdout is None else self._source(1, stdout),
+            None if stderr is None else self._source(2, stderr),
+        )
 
-    def _source(self, target: int, redirect: Redirect) -> int | None:
+    def _source(self, target: int, redirect: int | HasFileno) -> int:
         match redirect:
-            case None | subprocess.DEVNULL:
+            case subprocess.DEVNULL:
                 return redirect
             case subprocess.PIPE:
                 return self._pipe(target)
@@ -68,6 +74,7 @@ class Stdio:
                 return self._given(target, descriptor(redirect.fileno(), op))
 
     def _pipe(self, target: int) -> int:
+        self.piped = True
         read_fd, write_fd = make_pipe()
         ours, theirs = (write_fd, read_fd) if target == 0 else (read_fd, write_fd)
         setattr(self, _NAMES[target], ours)
@@ -96,11 +103,6 @@ class Stdio:
             self.stdin = None
         return data[written:]
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no end of a pipe is ours."""
-        return self.stdin is None and self.stdout is None and self.stderr is None
-
     def release_child_ends(self) -> None:
         """After the launch: close what only the child needs."""
         if self._child_ends:
@@ -110,7 +112,6 @@ class Stdio:
     def close(self) -> None:
         """Close everything that is still open here."""
         self.release_child_ends()
-        if self.is_empty:
-            return
-        close_all(fd for fd in (self.stdin, self.stdout, self.stderr) if fd is not None)
-        self.stdin = self.stdout = self.stderr = None
+        if self.piped:
+            close_all(fd for fd in (self.stdin, self.stdout, self.stderr) if fd is not None)
+            self.stdin = self.stdout = self.stderr = None

@@ -69,7 +69,7 @@ class ChildStreams:
         Raises:
             OSError: One cannot be watched. It is closed, the others are watched.
         """
-        if launch.stdio.is_empty:
+        if not launch.stdio.piped:
             return
         # A pipe that is left alone for the failure of another would hold the child up for ever.
         try:
