@@ -98,9 +98,10 @@ def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int
     try:
         gc.disable()
         signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())
-        pid = os.fork()
-    except OSError as exc:
-        raise core_error(exc, "fork") from exc
+        try:
+            pid = os.fork()
+        except OSError as exc:
+            raise core_error(exc, "fork") from exc
     finally:
         if pid < 0 and os.getpid() != parent:  # pragma: no cover - a trace function that raised
             os._exit(_EXIT_SETUP_FAILED)
@@ -167,6 +168,9 @@ def _put(source: int | None, target: int) -> None:  # pragma: no cover - runs in
     if source is None:
         return
     if source == DEVNULL:
+        # Closed first, as posix_spawn(3) does: it may be the last free number.
+        with contextlib.suppress(OSError):
+            os.close(target)
         source = os.open(os.devnull, os.O_RDWR)
     if source == target:
         # dup2 to itself does nothing, and would leave a close-on-exec flag set.
