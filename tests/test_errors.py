@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 
+import attrs
 import pytest
 
 from trio_coreshift import (
@@ -134,7 +135,7 @@ def test_output_limit_error_keeps_what_was_captured() -> None:
 
 def test_process_abandoned_error_names_the_child() -> None:
     """A ProcessAbandonedError is a CoreError with ETIMEDOUT, and has pid and output."""
-    output = output_of()
+    output = output_of(Exited(0))
     error = ProcessAbandonedError(output)
     assert isinstance(error, CoreError)
     assert error.errno == errno.ETIMEDOUT
@@ -142,7 +143,9 @@ def test_process_abandoned_error_names_the_child() -> None:
     for twin in (error, copy.copy(error), pickle.loads(pickle.dumps(error))):
         assert type(twin) is ProcessAbandonedError
         assert (twin.pid, twin.output, twin.op) == (4711, output, "wait after SIGKILL")
-        assert "4711" in str(twin)
+        assert str(twin) == ("wait after SIGKILL: process 4711 has ended, but not all of its group")
+    still_there = ProcessAbandonedError(attrs.evolve(output, status=None))
+    assert str(still_there) == "wait after SIGKILL: process 4711 has not ended"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ is seen of the child and of the survivors.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from ._survivors import SurvivorWatch
 from ._target import GroupTarget, ProcessTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._kernel.child import Child
     from ._kernel.poller import Poller
     from ._options import SpawnOptions
@@ -187,27 +190,30 @@ class Ending:
         if isinstance(target, ProcessTarget) or self._is_over_for(target):
             self._all_gone(now)
             return
+        match self._escalation.stage:
+            case Stage.TERMINATING:
+                self._await_them(target.survivors, target, now)
+            case Stage.KILLING:
+                self._await_them(lambda: self._find_doomed(target), target, now)
+            case Stage.ABANDONED | Stage.ENDED:
+                self._stop_watching()  # nothing would ever be done about what it tells
+            case _ if self._options.pgroup.own and self._options.pgroup.sweep:
+                self._sweep(target, now)
+            case _:
+                # A natural end, and the rest of the group is none of our business. It can still
+                # be named: a policy may be applied while pipes are drained.
+                self._escalation.calm()
+                self.settled_at = now
+
+    def _await_them(self, find: Callable[[], list[int]], target: GroupTarget, now: float) -> None:
         try:
-            match self._escalation.stage:
-                case Stage.TERMINATING:
-                    if not self._watch.watch(target.survivors(), target.pgid, now):
-                        self._all_gone(now)
-                case Stage.KILLING:
-                    self._await_doomed(target, now)
-                case Stage.ABANDONED | Stage.ENDED:
-                    self._stop_watching()  # nothing would ever be done about what it tells
-                case _ if self._options.pgroup.own and self._options.pgroup.sweep:
-                    self._sweep(target, now)
-                case _:
-                    # A natural end, and the rest of the group is none of our business. It can
-                    # still be named: a policy may be applied while pipes are drained.
-                    self._escalation.calm()
-                    self.settled_at = now
+            waiting = self._watch.watch(find(), target.pgid, now)
         except OSError:
             # /proc cannot be read, so there is no telling who is left. What SIGKILL was sent to
             # is not waited for then; what has its grace has all of it.
-            if self._escalation.stage is not Stage.TERMINATING:
-                self._all_gone(now)
+            waiting = self._escalation.stage is Stage.TERMINATING
+        if not waiting:
+            self._all_gone(now)
 
     def _is_over_for(self, target: GroupTarget) -> bool:
         if self._doomed is None and target.is_lost():
@@ -220,12 +226,11 @@ class Ending:
         self._child.poll()
         return target.is_empty()
 
-    def _await_doomed(self, target: GroupTarget, now: float) -> None:
+    def _find_doomed(self, target: GroupTarget) -> list[int]:
         # SIGKILL reaches every member at once, and a dying one cannot fork: no others appear.
         if self._doomed is None:
             self._doomed = target.survivors()
-        if not self._watch.watch(self._doomed, target.pgid, now):
-            self._all_gone(now)
+        return self._doomed
 
     def _sweep(self, target: GroupTarget, now: float) -> None:
         if self._child.pinned:
@@ -252,15 +257,17 @@ class Ending:
         delivery = target.send(signal.SIGKILL)
         self._child.pinned = False
         self._child.poll()
-        doomed = procfs.killed_members(target.pgid) if target.answers() else []
+        doomed: list[int] = []
+        with contextlib.suppress(OSError):  # there is no telling, and SIGKILL was sent
+            if target.answers():
+                doomed = procfs.killed_members(target.pgid)
+        self._doomed = doomed
         if doomed:
             self._escalation.kill(ShutdownReason.SWEEP, now)
             seconds = now - self._started
             self._the_record().note(target, signal.SIGKILL, delivery, seconds=seconds)
             self._warn_of_sweep(target)
-        if not self._watch.watch(doomed, target.pgid, now):
-            self._all_gone(now)
-        self._doomed = doomed
+        self._await_them(lambda: doomed, target, now)
 
     def _warn_of_sweep(self, target: GroupTarget) -> None:
         log.warning(

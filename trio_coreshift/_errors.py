@@ -130,13 +130,13 @@ class OutputLimitError(CoreError):
 
 
 class ProcessAbandonedError(CoreError):
-    """A child did not end within ``abandon_after`` seconds of its SIGKILL.
+    """A child, or its group, did not end within ``abandon_after`` seconds of its SIGKILL.
 
     It is still reaped in the background when it ends.
 
     Attributes:
         pid: The child's process id.
-        output: What is known of the run; its ``status`` is None.
+        output: What is known of the run; its ``status`` is None if it is the child that is left.
     """
 
     pid: int
@@ -159,7 +159,10 @@ class ProcessAbandonedError(CoreError):
 
     def __str__(self) -> str:
         """Name the child that was given up."""
-        return f"{self.op}: process {self.pid} has not ended"
+        how = "has not ended"
+        if self.output.status is not None:
+            how = "has ended, but not all of its group"
+        return f"{self.op}: process {self.pid} {how}"
 
 
 class ExitStatusError(subprocess.CalledProcessError):

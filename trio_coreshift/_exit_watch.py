@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from ._kernel.poller import READ, is_readable
+from ._kernel.poller import LOOK_AGAIN, READ, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._kernel.child import Child
     from ._kernel.poller import Poller
-
-# Seconds between two looks at the child where nothing at all tells of its end.
-_LOOK_AGAIN = 0.02
 
 
 def call_at_exit(pid: int, callback: Callable[[], object]) -> None:
@@ -87,7 +84,7 @@ class ExitWatch:
     def look_at(self) -> float:
         """When to look without an event."""
         if self._by_looking and not self.seen:
-            return trio.current_time() + _LOOK_AGAIN
+            return trio.current_time() + LOOK_AGAIN
         return math.inf
 
     def look(self, *, hint: bool) -> None:

@@ -100,12 +100,14 @@ class Process:
             # A duplicate, since only one task can wait for a descriptor.
             fd = syscall("waitpid dup", os.dup, pidfd)
             try:
-                await trio.lowlevel.wait_readable(fd)
+                # trio's own epoll may have no room for it (ENOSPC or ENOMEM: epoll_ctl(2)).
+                with contextlib.suppress(OSError):
+                    await trio.lowlevel.wait_readable(fd)
             finally:
                 os.close(fd)
             if self._child.poll("waitpid") is not None:
                 return
-        # No pidfd, or one that woke us for a tracer's sake (tokio issue 7144).
+        # No pidfd, or one that cannot be watched or woke us for a tracer's sake (tokio issue 7144).
         wait = functools.partial(os.waitid, os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
         with contextlib.suppress(ChildProcessError):
             await trio.to_thread.run_sync(wait, abandon_on_cancel=True)

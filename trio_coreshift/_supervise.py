@@ -26,7 +26,7 @@ from ._errors import ProcessAbandonedError, invalid
 from ._exit_watch import ExitWatch
 from ._hand_over import HandOver
 from ._kernel.fds import close_all
-from ._kernel.poller import READ
+from ._kernel.poller import LOOK_AGAIN, READ
 from ._outcome import Outcome, is_cancellation
 from ._output import Output, ShutdownReason
 from ._policy import OverflowPolicy
@@ -260,6 +260,10 @@ class Supervisor:
                     await event
         except trio.ClosedResourceError:
             pass  # `wake`
+        except OSError:
+            # trio's own epoll has no room for it (ENOSPC or ENOMEM: epoll_ctl(2)).
+            with trio.CancelScope(shield=shielded):
+                await trio.sleep(LOOK_AGAIN)
         finally:
             self._waiting_on = None
 
@@ -329,6 +333,8 @@ class Supervisor:
             # Where a predicate of the caller's raises, once, this is done again.
             self._streams.finish()
             self._finished_streams = True
+            self._check_collected()
+            self._offer()
         if self._unread is not None and now >= self._unread.look_at:
             self._unread.look(now)
 

@@ -7,15 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from ._kernel import pidfd as _pidfd, procfs
-from ._kernel.poller import READ
+from ._kernel.poller import LOOK_AGAIN, READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ._kernel.poller import Poller
-
-# Seconds between two looks at a survivor that cannot be waited for (no pidfd to be had).
-_LOOK_AGAIN = 0.02
 
 
 class SurvivorWatch:
@@ -61,7 +58,7 @@ class SurvivorWatch:
         if not lives:
             return False
         if fd is None or not self._add(fd):
-            self.look_at = now + _LOOK_AGAIN
+            self.look_at = now + LOOK_AGAIN
         return True
 
     def _add(self, fd: int) -> bool:

@@ -3,13 +3,15 @@
 import errno
 import gc
 import logging
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from signal import SIGKILL
+from signal import SIGKILL, SIGTERM
 from types import FrameType
 from typing import Any
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -20,6 +22,8 @@ from trio_coreshift import (
     CancelPolicy,
     CoreError,
     Exited,
+    Output,
+    Process,
     ProcessGroup,
     RunningProcess,
     Signaled,
@@ -42,8 +46,8 @@ LOG = logging.getLogger("trio_coreshift")
 OWN = ProcessGroup(leader=0)
 
 
-class LogError(Exception):
-    """What a filter of the log raises in these tests."""
+class LogError(OSError):
+    """What a filter of the log raises in these tests: nothing may take it for the kernel's."""
 
 
 @pytest.fixture
@@ -173,6 +177,80 @@ async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
         await spawn(options)
     assert caught.value.op == "epoll_ctl"
     assert time.monotonic() - begun < 10
+
+
+@pytest.fixture
+def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no descriptor added to the epoll of trio's loop: the limit of epoll(7) is reached."""
+
+    async def refuse(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(trio.lowlevel, "wait_readable", refuse)
+
+
+@pytest.mark.usefixtures("no_room")
+async def test_a_loop_that_can_watch_nothing_changes_nothing(backend: SpawnBackend) -> None:
+    """All is read, the natural end is awaited, nothing is sent, and the loop goes on meanwhile."""
+    chunks: list[bytes] = []
+
+    async def sink(chunk: bytes) -> None:
+        chunks.append(chunk)
+
+    options = SpawnOptions(
+        sh("head -c 200000 /dev/zero; head -c 200000 /dev/zero >&2; cat >/dev/null; exit 3"),
+        backend=backend,
+        stdin=bytes(200_000),
+        capture_stdout=True,
+        stderr_sink=sink,
+        cancel=CancelPolicy.NONE,
+    )
+    outputs: list[Output] = []
+
+    async def run() -> None:
+        outputs.append(await spawn(options))
+
+    ticks = 0
+    with trio.fail_after(20):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run)
+            while not outputs:
+                await trio.lowlevel.checkpoint()
+                ticks += 1
+    assert outputs[0].status == Exited(3)
+    assert outputs[0].shutdown is None
+    assert outputs[0].complete
+    assert len(outputs[0].stdout) == len(b"".join(chunks)) == 200_000
+    assert ticks > 10
+
+
+@pytest.mark.usefixtures("no_room")
+async def test_a_loop_that_can_watch_nothing_applies_the_policy(backend: SpawnBackend) -> None:
+    """A timeout, a stop, a cancellation: each in its time, with the signals of the policy."""
+    options = SpawnOptions(child("never_reads"), backend=backend, cancel=CancelPolicy.GRACEFUL)
+    with trio.fail_after(20):
+        output = await spawn(attrs.evolve(options, timeout=0.05))
+        assert output.status == Signaled(SIGTERM)
+        async with spawn_start(options) as running:
+            await running.stop(CancelPolicy.KILL)
+            assert (await running.wait()).status == Signaled(SIGKILL)
+        with trio.move_on_after(0.05) as scope:
+            await spawn(options)
+        assert scope.cancelled_caught
+
+
+@pytest.mark.usefixtures("no_room")
+async def test_a_process_by_its_pid_is_waited_for_without_the_loop(backend: SpawnBackend) -> None:
+    """`Process.wait` finds another way, too."""
+    async with trio.open_nursery() as nursery:
+        options = SpawnOptions(sh("exit 3"), backend=backend, wait=False)
+        with trio.fail_after(20):
+            running = await nursery.start(spawn, options)
+            assert await running.process.wait() == Exited(3)
+    with subprocess.Popen(sh("exit 4")) as popen:  # noqa: ASYNC220 - not one of ours
+        with trio.fail_after(20):
+            assert await Process(popen.pid).wait() == Exited(4)
+        popen.returncode = 4
 
 
 async def test_a_group_is_killed_though_the_exit_cannot_be_watched(

@@ -13,6 +13,9 @@ from .fds import FIRST_FREE, duplicate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Seconds between two looks at what the kernel cannot be made to tell about.
+LOOK_AGAIN: Final = 0.02
+
 READ: Final = select.EPOLLIN
 WRITE: Final = select.EPOLLOUT
 
