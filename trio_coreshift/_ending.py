@@ -278,7 +278,6 @@ class Ending:
 
     def _all_gone(self, now: float) -> None:
         self.settled_at = now
-        self.abandoned = False
         self._escalation.end()
         self.close()
 
@@ -288,3 +287,5 @@ class Ending:
         self._child.pinned = False
         if not self._child.reaped:
             self._child.poll()
+        if self.abandoned and self._nothing_left():
+            self.abandoned = False  # it has died after all, while its last output was read

@@ -12,6 +12,7 @@ import trio
 
 from ._errors import CoreError, invalid, syscall
 from ._kernel.child import Child, Delivery
+from ._kernel.poller import NO_ROOM
 from ._policy import INT_MAX
 from ._status import describe_status
 
@@ -100,9 +101,10 @@ class Process:
             # A duplicate, since only one task can wait for a descriptor.
             fd = syscall("waitpid dup", os.dup, pidfd)
             try:
-                # trio's own epoll may have no room for it (ENOSPC or ENOMEM: epoll_ctl(2)).
-                with contextlib.suppress(OSError):
-                    await trio.lowlevel.wait_readable(fd)
+                await trio.lowlevel.wait_readable(fd)
+            except OSError as exc:
+                if exc.errno not in NO_ROOM:
+                    raise
             finally:
                 os.close(fd)
             if self._child.poll("waitpid") is not None:

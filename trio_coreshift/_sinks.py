@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from ._kernel.pipes import PipeReader
-from ._kernel.poller import LOOK_AGAIN
+from ._kernel.poller import LOOK_AGAIN, NO_ROOM
 from ._signals import log
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ class SinkPump:
             await trio.lowlevel.wait_readable(self._reader.fd)
         except trio.ClosedResourceError:
             pass  # woken by `finish` or `close`
-        except OSError:
-            # trio's own epoll has no room for it (ENOSPC or ENOMEM: epoll_ctl(2)).
+        except OSError as exc:
+            if exc.errno not in NO_ROOM:
+                raise
             await trio.sleep(LOOK_AGAIN)
         finally:
             self._waiting = False

@@ -26,7 +26,7 @@ from ._errors import ProcessAbandonedError, invalid
 from ._exit_watch import ExitWatch
 from ._hand_over import HandOver
 from ._kernel.fds import close_all
-from ._kernel.poller import LOOK_AGAIN, READ
+from ._kernel.poller import LOOK_AGAIN, NO_ROOM, READ
 from ._outcome import Outcome, is_cancellation
 from ._output import Output, ShutdownReason
 from ._policy import OverflowPolicy
@@ -202,7 +202,7 @@ class Supervisor:
         """Own the child until nothing of it is left."""
         options = self._options
         try:
-            if options.stdout_sink or options.stderr_sink or callable(options.ready):
+            if options.sunk or callable(options.ready):
                 await self._loop_with_tasks()
             else:
                 await self._loop()
@@ -260,8 +260,9 @@ class Supervisor:
                     await event
         except trio.ClosedResourceError:
             pass  # `wake`
-        except OSError:
-            # trio's own epoll has no room for it (ENOSPC or ENOMEM: epoll_ctl(2)).
+        except OSError as exc:
+            if exc.errno not in NO_ROOM:
+                raise
             with trio.CancelScope(shield=shielded):
                 await trio.sleep(LOOK_AGAIN)
         finally:
@@ -314,13 +315,15 @@ class Supervisor:
             return
         while self._inbox:
             self._inbox.pop(0)()
+        now = trio.current_time()
+        self._exit.look(hint=False)
+        self._notice_end(now)
         for handler in self._poller.ready():
             handler()
+            # At once: what else has become ready since the end is none of the child's doing.
+            self._notice_end(now)
         self._exit.look(hint=self._streams.just_ended())
-        now = trio.current_time()
-        if self._exit.seen and not self._end_seen:
-            self._end_seen = True
-            self._ended(now)
+        self._notice_end(now)
         self._check_collected()
         self._offer()
         if now >= self._timeout_at and not self._is_over():
@@ -337,6 +340,11 @@ class Supervisor:
             self._offer()
         if self._unread is not None and now >= self._unread.look_at:
             self._unread.look(now)
+
+    def _notice_end(self, now: float) -> None:
+        if self._exit.seen and not self._end_seen:
+            self._end_seen = True
+            self._ended(now)
 
     def _ended(self, now: float) -> None:
         try:
@@ -355,7 +363,7 @@ class Supervisor:
     def _read_report(self) -> None:
         error_pipe = self._launch.error_pipe
         if error_pipe is None:
-            return  # a policy, applied in the same turn, has led here before
+            return  # the exit or a policy, in the same turn, has led here before
         try:
             self.outcome.launch_error = error_pipe.read()
         except BlockingIOError:
@@ -526,8 +534,9 @@ class Supervisor:
 
     def _log_end(self) -> None:
         if self._ending.abandoned:
-            name = self._options.program
-            log.warning("%s: process %d is abandoned: it did not end", name, self._child.pid)
+            what = "it" if self._child.status is None else "its group"
+            name, pid = self._options.program, self._child.pid
+            log.warning("%s: process %d is abandoned: %s did not end", name, pid, what)
         elif log.isEnabledFor(logging.DEBUG) and self.output is not None:
             how = describe_status(self.output.status)
             log.debug("%s: process %d %s", self._options.program, self._child.pid, how)

@@ -180,13 +180,20 @@ async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
 
 
 @pytest.fixture
-def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no descriptor added to the epoll of trio's loop: the limit of epoll(7) is reached."""
+def no_room(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Have no descriptor added to the epoll of trio's loop: the limit of epoll(7) is reached.
 
-    async def refuse(_fd: int) -> None:
+    Returns:
+        The descriptors that were to be.
+    """
+    refused: list[int] = []
+
+    async def refuse(fd: int) -> None:
+        refused.append(fd)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(trio.lowlevel, "wait_readable", refuse)
+    return refused
 
 
 @pytest.mark.usefixtures("no_room")
@@ -237,6 +244,16 @@ async def test_a_loop_that_can_watch_nothing_applies_the_policy(backend: SpawnBa
         with trio.move_on_after(0.05) as scope:
             await spawn(options)
         assert scope.cancelled_caught
+
+
+async def test_a_loop_that_can_watch_nothing_is_no_busy_loop(
+    backend: SpawnBackend, no_room: list[int]
+) -> None:
+    """Also behind a scope that is cancelled, there is a pause between two looks."""
+    with trio.move_on_after(0.05):
+        options = SpawnOptions(("sleep", "0.4"), backend=backend, cancel=CancelPolicy.NONE)
+        await spawn(options)
+    assert 2 < len(no_room) < 60
 
 
 @pytest.mark.usefixtures("no_room")

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from tests.support import child, kill_live, pattern, sh
+from tests.support import child, kill_live, pattern, sh, until
+from tests.support.procfs import children_of_ours
 from trio_coreshift import (
     CancelPolicy,
     Exited,
     OutputLimitError,
     OverflowPolicy,
+    RunningProcess,
     Signaled,
     SpawnBackend,
     SpawnOptions,
@@ -256,3 +258,24 @@ async def test_a_sink_that_never_waits_does_not_starve_the_loop(backend: SpawnBa
     output = await spawn(options)
     assert output.timed_out
     assert time.monotonic() - begun < 10
+
+
+async def test_what_dies_while_a_sink_is_busy_is_not_abandoned(backend: SpawnBackend) -> None:
+    """Given up at once, but dead and reaped before the last of its output was taken."""
+    entered = trio.Event()
+
+    async def sink(_chunk: bytes) -> None:
+        entered.set()
+        await until(lambda: not children_of_ours())
+
+    async def ready(_running: RunningProcess) -> None:
+        await entered.wait()
+
+    options = SpawnOptions(
+        child("ignore_term"), backend=backend, stdout_sink=sink, ready=ready, abandon_after=0
+    )
+    async with spawn_start(options) as running:
+        output = await running.stop(CancelPolicy.KILL)
+
+    assert output.status == Signaled(9)
+    assert running.output is output

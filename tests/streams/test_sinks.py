@@ -11,6 +11,7 @@ from attrs import evolve
 from tests.support import child, kill_live, pattern, sh
 from trio_coreshift import (
     CancelPolicy,
+    CoreError,
     Exited,
     OutputLimitError,
     OverflowPolicy,
@@ -366,3 +367,30 @@ async def test_sink_may_use_the_library_itself() -> None:
 
     await spawn(SpawnOptions(sh("echo hi"), backend=SpawnBackend.VFORK, stdout_sink=sink))
     assert answers == [b"hi\n"]
+
+
+class Collector(list[bytes]):
+    """A sink that is false as long as it has got nothing."""
+
+    async def __call__(self, chunk: bytes) -> None:
+        """Keep a chunk."""
+        await trio.lowlevel.checkpoint()
+        self.append(chunk)
+
+
+async def test_a_sink_may_be_false(backend: SpawnBackend) -> None:
+    """What counts is that there is one, not its truth value."""
+    out, err = Collector(), Collector()
+    options = SpawnOptions(
+        sh("echo out; echo err >&2"), backend=backend, stdout_sink=out, stderr_sink=err, timeout=20
+    )
+    output = await spawn(options)
+    assert output.status == Exited(0)
+    assert (out, err) == ([b"out\n"], [b"err\n"])
+    both = "both collected and redirected"
+    with pytest.raises(CoreError, match=f"stdout {both}"):
+        SpawnOptions(("x",), backend=backend, stdout=subprocess.DEVNULL, stdout_sink=Collector())
+    with pytest.raises(CoreError, match=f"stderr {both}"):
+        SpawnOptions(("x",), backend=backend, stderr=subprocess.DEVNULL, stderr_sink=Collector())
+    with pytest.raises(CoreError, match="wait must be true"):
+        evolve(options, wait=False, timeout=None)

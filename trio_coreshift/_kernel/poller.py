@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,9 @@ from .fds import FIRST_FREE, duplicate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What adding to an epoll fails with (epoll_ctl(2)) where there is no memory or the user's limit of
+# watches is reached. It may happen to trio's own at any time.
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.ENOMEM})
 # Seconds between two looks at what the kernel cannot be made to tell about.
 LOOK_AGAIN: Final = 0.02
 
