@@ -187,10 +187,31 @@ def test_argv_mixes_str_bytes_and_paths() -> None:
     assert options.image.argv == (b"/bin/true", b"\xff", b"/p", "ä".encode(), b"\xff", b"")
 
 
+class Odd(bytes):
+    """Bytes with an equality of their own, and therefore without a hash."""
+
+    def __eq__(self, other: object) -> bool:
+        """Tell a lie."""
+        return True
+
+    __hash__ = None  # type: ignore[assignment]  # as Python does it
+
+
+def test_what_exec_gets_is_plain_bytes() -> None:
+    """Subclasses of str and bytes may do what they like with their methods."""
+    options = SpawnOptions(
+        (Odd(b"/bin/true"), Odd(b"x")), backend=SpawnBackend.VFORK, env={"A": Odd(b"y")}
+    )
+    assert options.image.env is not None
+    assert {type(arg) for arg in (*options.image.argv, *options.image.env.entries)} == {bytes}
+    assert b"x" in set(options.image.argv)
+
+
 def test_a_key_given_twice_is_one_variable() -> None:
     """A key given as str and as bytes is one variable, and the later one wins."""
     options = options_of(env={"A": "1", b"A": b"2"})
-    assert options.image.env == (b"A=2",)
+    assert options.image.env is not None
+    assert options.image.env.entries == (b"A=2",)
 
 
 def test_buffers_are_copied() -> None:

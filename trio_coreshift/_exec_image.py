@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar, cast
 
+import attrs
+
 from ._errors import invalid
 
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -41,61 +43,73 @@ class Arguments(Protocol[_Arg_co]):
         ...  # pragma: no cover - a protocol has no body to run
 
 
+@attrs.frozen(eq=False)
+class Environment:
+    """A whole environment.
+
+    An object and no mere tuple, so that it can be weakly referenced: what a backend makes of it
+    is kept as long as it is, and no longer.
+
+    Attributes:
+        entries: ``KEY=VALUE`` each.
+    """
+
+    entries: tuple[bytes, ...]
+
+
 class ExecImage(NamedTuple):
     """Arguments, environment and working directory as the kernel takes them.
 
     Attributes:
         argv: The argument vector; never empty.
-        env: ``KEY=VALUE`` entries, or None for the environment of this process at spawn time.
+        env: The environment, or None for the environment of this process at spawn time.
         search_path: The PATH of ``env``; None where it has none.
         cwd: The directory to change to, or None.
     """
 
     argv: tuple[bytes, ...]
-    env: tuple[bytes, ...] | None
+    env: Environment | None
     search_path: bytes | None
     cwd: bytes | None
 
 
-def _plain(value: StrOrBytesPath, what: str) -> str | bytes:
-    if isinstance(value, (str, bytes)):
-        return value
+def _checked(value: StrOrBytesPath, what: str) -> str | bytes:
     try:
-        return os.fspath(value)
+        plain = value if isinstance(value, (str, bytes)) else os.fspath(value)
     except TypeError as exc:
         msg = f"{what} must be str, bytes or a path, not {type(value).__name__}"
         raise TypeError(msg) from exc
-
-
-def _encode(value: str | bytes, what: str) -> bytes:
-    if isinstance(value, bytes):
-        encoded = value
-    else:
+    if not plain.isascii():
         try:
-            encoded = value.encode(_ENCODING, _ERRORS)
+            _encode(plain)
         except UnicodeEncodeError as exc:
             raise invalid(f"exec {what} not encodable") from exc
-    if b"\0" in encoded:
+    if ("\0" in plain) if isinstance(plain, str) else (b"\0" in plain):
         raise invalid(f"exec {what} contains nul")
-    return encoded
+    return plain
+
+
+def _encode(value: str | bytes) -> bytes:
+    # Of exactly that type: a subclass may compare and hash as it likes.
+    return str.encode(value, _ENCODING, _ERRORS) if isinstance(value, str) else bytes(value)
 
 
 def checked_argv(argv: Arguments[StrOrBytesPath]) -> tuple[str | bytes, ...]:
-    """Refuse a bare string, what is no argument, an empty vector and an empty program."""
+    """Refuse a bare string, an empty vector, an empty program and what exec cannot take."""
     given: object = argv
     if not isinstance(given, (list, tuple)) and isinstance(
         given, (str, bytes, bytearray, memoryview, os.PathLike)
     ):
         msg = f"argv must be a sequence of arguments, not one {type(given).__name__}"
         raise TypeError(msg)
-    result = tuple([_plain(arg, "argv") for arg in argv])
-    if not result or not result[0]:
+    result = tuple(argv)
+    if not result or not _checked(result[0], "argv"):
         raise invalid("exec argv empty")
-    return result
+    return tuple([_checked(arg, "argv") for arg in result])
 
 
 def checked_env(env: EnvMapping | None) -> dict[str | bytes, str | bytes] | None:
-    """Refuse what is no environment; keep a copy of the rest."""
+    """Refuse keys and values that an environment cannot hold; keep a copy of the rest."""
     if env is None:
         return None
     given: object = env
@@ -108,20 +122,25 @@ def checked_env(env: EnvMapping | None) -> dict[str | bytes, str | bytes] | None
         if not isinstance(key, (str, bytes)):
             msg = f"env keys must be str or bytes, not {type(key).__name__}"
             raise TypeError(msg)
-        if not key or ("=" in key if isinstance(key, str) else b"=" in key):
+        name = _checked(key, "env")
+        if not name or (("=" in name) if isinstance(name, str) else (b"=" in name)):
             raise invalid("exec env key invalid")
-        result[key] = _plain(value, "env")
+        result[name] = _checked(value, "env")
     return result
 
 
 def checked_cwd(cwd: StrOrBytesPath | None) -> str | bytes | None:
-    """Refuse an empty directory name."""
+    """Refuse an empty directory name and one with NUL."""
     if cwd is None:
         return None
-    result = _plain(cwd, "cwd")
+    result = _checked(cwd, "cwd")
     if not result:
         raise invalid("exec cwd empty")
     return result
+
+
+def _joined(entries: dict[bytes, bytes]) -> tuple[bytes, ...]:
+    return tuple([b"%b=%b" % item for item in entries.items()])
 
 
 def exec_image(
@@ -129,14 +148,14 @@ def exec_image(
     env: Mapping[str | bytes, str | bytes] | None,
     cwd: str | bytes | None,
 ) -> ExecImage:
-    """Encode what the checks above have let through; refuse what holds NUL or has no encoding."""
+    """Encode what the checks above have let through."""
     entries: dict[bytes, bytes] | None = None
     if env is not None:
         # A key given both as str and as bytes is one variable: the later one wins.
-        entries = {_encode(key, "env"): _encode(value, "env") for key, value in env.items()}
+        entries = {_encode(key): _encode(value) for key, value in env.items()}
     return ExecImage(
-        argv=tuple([_encode(arg, "argv") for arg in argv]),
-        env=None if entries is None else tuple([b"%b=%b" % item for item in entries.items()]),
+        argv=tuple([_encode(arg) for arg in argv]),
+        env=None if entries is None else Environment(_joined(entries)),
         search_path=None if entries is None else entries.get(b"PATH"),
-        cwd=None if cwd is None else _encode(cwd, "cwd"),
+        cwd=None if cwd is None else _encode(cwd),
     )

@@ -147,6 +147,12 @@ class SpawnOptions:
         """Whether a standard stream is a pipe for the caller."""
         return _is_pipe(self.stdin) or _is_pipe(self.stdout) or _is_pipe(self.stderr)
 
+    @property
+    def sunk(self) -> bool:
+        """Whether a standard stream goes to a sink."""
+        # A callable may be false, when it has a length or a truth value of its own.
+        return self.stdout_sink is not None or self.stderr_sink is not None
+
     def __repr__(self) -> str:
         """Name the program; its arguments and environment may hold secrets and stay out."""
         more = len(self.argv) - 1
@@ -173,9 +179,9 @@ def _check_kinds(options: SpawnOptions) -> None:
 
 
 def _check_streams(options: SpawnOptions) -> None:
-    if options.stdout is not None and (options.capture_stdout or options.stdout_sink):
+    if options.stdout is not None and (options.capture_stdout or options.stdout_sink is not None):
         raise invalid("spawn stdout both collected and redirected")
-    if options.stderr is not None and (options.capture_stderr or options.stderr_sink):
+    if options.stderr is not None and (options.capture_stderr or options.stderr_sink is not None):
         raise invalid("spawn stderr both collected and redirected")
 
 
@@ -193,8 +199,7 @@ def _check_background(options: SpawnOptions) -> None:
         return
     fed = isinstance(options.stdin, bytes) and options.stdin
     captured = options.capture_stdout or options.capture_stderr
-    sunk = options.stdout_sink or options.stderr_sink
-    if fed or options.piped or captured or sunk:
+    if fed or options.piped or captured or options.sunk:
         raise invalid(_BACKGROUND_IO)
     if options.timeout is not None or options.ready is not None:
         raise invalid("background timeout or ready not supported (wait must be true)")

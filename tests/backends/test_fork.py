@@ -21,7 +21,7 @@ from trio_coreshift import (
 )
 from trio_coreshift._backends.fork import ChildErrorPipe, Stage, start
 from trio_coreshift._backends.plan import LaunchPlan
-from trio_coreshift._exec_image import ExecImage
+from trio_coreshift._exec_image import Environment, ExecImage
 from trio_coreshift._kernel.fds import make_pipe
 
 FORK = SpawnBackend.FORK
@@ -129,7 +129,7 @@ def test_a_broken_error_pipe_is_an_error() -> None:
 def test_start_is_synchronous_and_needs_no_loop() -> None:
     """The backend is below trio: it starts a child without a loop, and the pipe ends at exec."""
     plan = LaunchPlan(
-        image=ExecImage(argv=(b"true",), env=(), search_path=None, cwd=None),
+        image=ExecImage(argv=(b"true",), env=Environment(()), search_path=None, cwd=None),
         path=b"/bin/true",
         stdio=(None, None, None),
     )

@@ -2,11 +2,13 @@
 
 import ctypes
 import errno
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from trio_coreshift import (
@@ -19,7 +21,7 @@ from trio_coreshift import (
 )
 from trio_coreshift._backends import posix_spawn, vfork
 from trio_coreshift._backends.plan import LaunchPlan
-from trio_coreshift._exec_image import ExecImage
+from trio_coreshift._exec_image import Environment, ExecImage
 from trio_coreshift._kernel import libc
 
 VFORK = SpawnBackend.VFORK
@@ -55,7 +57,7 @@ def fresh_functions() -> Iterator[None]:
 def plan_of(*, stdin: int | None = None, pgid: int | None = None) -> LaunchPlan:
     """Return a plan for a program that there is."""
     return LaunchPlan(
-        image=ExecImage(argv=(b"true",), env=(), search_path=None, cwd=None),
+        image=ExecImage(argv=(b"true",), env=Environment(()), search_path=None, cwd=None),
         path=b"/bin/true",
         stdio=(stdin, None, None),
         pgid=pgid,
@@ -129,3 +131,20 @@ async def test_actions_made_once_serve_every_spawn_of_their_kind(tmp_path: Path)
     for _ in range(3):
         assert (await spawn(here)).stdout == b"%b\n" % os.fsencode(tmp_path)
         assert (await spawn(there)).stdout == b"/\n"
+
+
+async def test_an_environment_is_laid_out_once_and_goes_with_its_options() -> None:
+    """What the kernel is given is kept for the next spawn of the same options, no longer."""
+    gc.collect()
+    before = len(vfork._environments)
+    options = SpawnOptions(("/bin/true",), backend=VFORK, env={"A": "1"})
+    for _ in range(2):
+        (await spawn(options)).check()
+        assert len(vfork._environments) == before + 1
+    again = attrs.evolve(options, timeout=60)
+    del options
+    gc.collect()
+    (await spawn(again)).check()
+    del again
+    gc.collect()
+    assert len(vfork._environments) == before

@@ -74,14 +74,16 @@ def test_structs_have_room_to_spare() -> None:
 def test_a_spawn_reports_its_errno_and_no_pid() -> None:
     """A program that cannot be run is the errno that posix_spawn returns."""
     attr = libc.attributes(0, 0, ())
-    code, pid = libc.FileActions().spawn(b"/nonexistent/x", attr, (b"x",), ())
+    code, pid = libc.FileActions().spawn(
+        b"/nonexistent/x", attr, libc.vector((b"x",)), libc.vector(())
+    )
     assert (code, pid) == (errno.ENOENT, 0)
 
 
 def test_a_spawn_gives_the_pid() -> None:
     """A program that runs has the pid that posix_spawn returns."""
     attr = libc.attributes(0, 0, ())
-    code, pid = libc.FileActions().spawn(b"/bin/true", attr, (b"true",), None)
+    code, pid = libc.FileActions().spawn(b"/bin/true", attr, libc.vector((b"true",)), None)
     assert code == 0
     assert os.waitpid(pid, 0) == (pid, 0)
 

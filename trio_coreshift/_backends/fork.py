@@ -72,7 +72,7 @@ def start(plan: LaunchPlan) -> Launched:
     """
     env = None
     if plan.image.env is not None:
-        env = dict(entry.split(b"=", 1) for entry in plan.image.env)
+        env = dict(entry.split(b"=", 1) for entry in plan.image.env.entries)
     error_r, error_w = make_pipe()
     try:
         os.set_blocking(error_r, False)

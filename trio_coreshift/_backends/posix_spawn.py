@@ -25,7 +25,7 @@ def _file_actions(plan: LaunchPlan) -> list[tuple[Any, ...]]:
 def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
     if plan.image.env is None:
         return dict(os.environb)
-    return dict(entry.split(b"=", 1) for entry in plan.image.env)
+    return dict(entry.split(b"=", 1) for entry in plan.image.env.entries)
 
 
 def start(plan: LaunchPlan) -> Launched:

@@ -14,6 +14,7 @@ import errno
 import functools
 import os
 from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
 
 from trio_coreshift._errors import CoreError
 from trio_coreshift._kernel import libc
@@ -22,9 +23,13 @@ from trio_coreshift._kernel.fds import gaps
 from .plan import DEVNULL, RESTORED_SIGNALS, Launched
 
 if TYPE_CHECKING:
+    from trio_coreshift._exec_image import Environment
+
     from .plan import LaunchPlan
 
 _DEFAULTS: Final = tuple(int(number) for number in RESTORED_SIGNALS)
+# Kept for the next spawn of the same options, and no longer than these.
+_environments: Final[WeakKeyDictionary[Environment, libc.Vector]] = WeakKeyDictionary()
 _DEVNULL_PATH: Final = os.fsencode(os.devnull)
 # From clone(2) itself, before there was a child that could fail at a stage.
 _NO_CHILD: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.ENOSYS})
@@ -44,10 +49,18 @@ def start(plan: LaunchPlan) -> Launched:
     if plan.pgid is not None:
         flags |= libc.SETPGROUP
     attr = libc.attributes(flags, plan.pgid or 0, _DEFAULTS)
-    code, pid = actions.spawn(plan.path, attr, plan.image.argv, plan.image.env)
+    env = None if plan.image.env is None else _environment(plan.image.env)
+    code, pid = actions.spawn(plan.path, attr, libc.vector(plan.image.argv), env)
     if code:
         raise _explain(code, plan)
     return Launched(pid)
+
+
+def _environment(env: Environment) -> libc.Vector:
+    block = _environments.get(env)
+    if block is None:
+        block = _environments[env] = libc.vector(env.entries)
+    return block
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ import contextlib
 import ctypes
 import errno
 import functools
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from trio_coreshift._errors import CoreError
 
@@ -32,8 +32,7 @@ _ATTRIBUTES: Final = ctypes.c_char * 2048
 _ACTIONS: Final = ctypes.c_char * 1024
 _SIGNALS: Final = ctypes.c_char * 1024
 
-# Argument vectors and environments up to this length are kept for the next spawn.
-_FEW: Final = 100
+Vector: TypeAlias = "ctypes.Array[Any]"
 
 _INT: Final = ctypes.c_int
 _PTR: Final = ctypes.c_void_p
@@ -143,33 +142,32 @@ class FileActions:
         self,
         path: bytes,
         attr: ctypes.Array[Any],
-        argv: tuple[bytes, ...],
-        env: tuple[bytes, ...] | None,
+        argv: Vector,
+        env: Vector | None,
     ) -> tuple[int, int]:
-        """Call posix_spawn; return the error number (0: none) and the pid."""
+        """Call posix_spawn; return the error number (0: none) and the pid.
+
+        Args:
+            path: The file to execute.
+            attr: Of `attributes`.
+            argv: A `vector`.
+            env: A `vector`, or None for the environment of this process as it is now.
+        """
         pid = ctypes.c_int(0)
         code = _function("posix_spawn")(
             ctypes.byref(pid),
             path,
             self._actions,
             attr,
-            _vector(argv),
-            _environ() if env is None else _vector(env),
+            argv,
+            _environ() if env is None else env,
         )
         return code, pid.value
 
 
-def _vector(strings: tuple[bytes, ...]) -> ctypes.Array[Any]:
-    # Whoever spawns often mostly spawns the same; but what is kept must not be large.
-    return _kept_vector(strings) if len(strings) <= _FEW else _make_vector(strings)
-
-
-def _make_vector(strings: tuple[bytes, ...]) -> ctypes.Array[Any]:
-    # The array keeps the bytes objects alive; its last element stays NULL.
+def vector(strings: tuple[bytes, ...]) -> Vector:
+    """Make an array of pointers that ends with NULL; it keeps the strings alive."""
     return (ctypes.c_char_p * (len(strings) + 1))(*strings)
-
-
-_kept_vector = functools.lru_cache(maxsize=16)(_make_vector)
 
 
 @functools.cache
