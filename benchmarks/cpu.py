@@ -33,11 +33,11 @@ def measure(bench: Bench) -> list[Figure]:
     """Take the figures of this family."""
     results = interleave_workers(
         bench.present(*_CONTENDERS),
-        bench.pick(full=7, quick=3, tiny=1),
+        bench.pick(full=7, quick=5, tiny=1),
         "storm:run",
         [
             {
-                "spawns": bench.pick(full=300, quick=80, tiny=4),
+                "spawns": bench.pick(full=300, quick=60, tiny=4),
                 "at_a_time": 8,
                 "streams": streams,
                 "floor": bench.floor_path,

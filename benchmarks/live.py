@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 # Nobody is left behind for longer than this, should the benchmarks be killed.
 _ARGV: Final = ("sleep", "300")
-_IDLE_SECONDS: Final = 1.0
 # Descriptors that a child may take, and some for everybody else.
 _PER_CHILD: Final = 5
 _SPARE: Final = 200
@@ -36,7 +35,7 @@ _SPARE: Final = 200
 def measure(bench: Bench) -> list[Figure]:
     """Take the figures of this family."""
     children = bench.pick(full=500, quick=100, tiny=2)
-    many = bench.pick(full=2000, quick=400, tiny=3)
+    many = bench.pick(full=2000, quick=200, tiny=3)
     return [
         *_measure(bench, children, 0, ("vfork", "trio", "asyncio")),
         *_measure(bench, children, 2, ("vfork", "trio", "asyncio")),
@@ -54,7 +53,12 @@ def _measure(
 
     def once(contender: str) -> dict[str, Any]:
         # Fresh: memory that was used once and is free again would hide what is needed.
-        arguments = {"contender": contender, "children": children, "streams": streams}
+        arguments = {
+            "contender": contender,
+            "children": children,
+            "streams": streams,
+            "seconds": bench.pick(full=1.0, quick=0.5, tiny=0.1),
+        }
         return call_fresh("live:run", arguments)
 
     results = interleave(contenders, bench.pick(full=3, quick=1, tiny=1), once)
@@ -87,13 +91,13 @@ def _measure(
     ]
 
 
-def run(contender: str, children: int, streams: int) -> dict[str, float]:
-    """Hold many children and return what that takes; run inside a worker."""
+def run(contender: str, children: int, streams: int, seconds: float) -> dict[str, float]:
+    """Hold many children for a while and return what that takes; run inside a worker."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if contender == "asyncio":
-        return asyncio.run(_asyncio_run(children, streams))
-    return trio.run(_trio_run, _HOLDS[contender], children, streams)
+        return asyncio.run(_asyncio_run(children, streams, seconds))
+    return trio.run(_trio_run, _HOLDS[contender], children, streams, seconds)
 
 
 def _resident_kib() -> float:
@@ -120,15 +124,17 @@ class _Before:
         }
 
 
-async def _trio_run(hold: Callable[..., Any], children: int, streams: int) -> dict[str, float]:
+async def _trio_run(
+    hold: Callable[..., Any], children: int, streams: int, seconds: float
+) -> dict[str, float]:
     async with hold(2, streams):
         pass  # what is imported or allocated once is not a child's
     before = _Before()
     async with hold(children, streams):
         growth = before.growth(children)
         cpu = time.process_time()
-        await trio.sleep(_IDLE_SECONDS)
-        return {**growth, "idle_ms": (time.process_time() - cpu) * 1e3}
+        await trio.sleep(seconds)
+        return {**growth, "idle_ms": (time.process_time() - cpu) * 1e3 / seconds}
     raise AssertionError  # pragma: no cover - no exception is swallowed
 
 
@@ -187,13 +193,13 @@ async def _hold_asyncio(children: int, streams: int) -> AsyncGenerator[None, Non
     await asyncio.gather(*tasks)
 
 
-async def _asyncio_run(children: int, streams: int) -> dict[str, float]:
+async def _asyncio_run(children: int, streams: int, seconds: float) -> dict[str, float]:
     async with _hold_asyncio(2, streams):
         pass
     before = _Before()
     async with _hold_asyncio(children, streams):
         growth = before.growth(children)
         cpu = time.process_time()
-        await asyncio.sleep(_IDLE_SECONDS)
-        return {**growth, "idle_ms": (time.process_time() - cpu) * 1e3}
+        await asyncio.sleep(seconds)
+        return {**growth, "idle_ms": (time.process_time() - cpu) * 1e3 / seconds}
     raise AssertionError  # pragma: no cover - no exception is swallowed
