@@ -53,6 +53,10 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
         "gotchas/test_poller.py::test_what_is_not_read_to_the_end_is_reported_again",
     ),
     "no-pidfd": ("backends/test_contract_limits.py::test_pidfd_open_that_fails_after_the_spawn",),
+    "epoll-full": (
+        "gotchas/test_faults.py::test_a_loop_that_can_watch_nothing_changes_nothing",
+        "gotchas/test_faults.py::test_a_loop_that_can_watch_nothing_is_no_busy_loop",
+    ),
     "many-waiters": (
         "gotchas/test_reaping.py::test_any_number_of_tasks_wait_for_a_process",
         "gotchas/test_reaping.py::test_any_number_of_tasks_wait_for_a_run",
@@ -97,6 +101,11 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
     "shells": (
         "gotchas/test_groups.py::test_what_a_shell_has_started_goes_with_it",
         "gotchas/test_groups.py::test_a_leader_that_ends_early_leaves_the_others_their_grace",
+    ),
+    "no-proc": (
+        "shutdown/test_no_proc.py::test_the_grace_is_kept",
+        "shutdown/test_no_proc.py::test_what_was_killed_is_not_waited_for",
+        "shutdown/test_no_proc.py::test_a_sweep_needs_no_list",
     ),
     "kill-once": (
         "gotchas/test_ending.py::test_a_killed_target_is_given_up_after_its_time",
@@ -193,6 +202,10 @@ GUARDS: Final[dict[str, tuple[str, ...]]] = {
     "last-bytes": (
         "gotchas/test_pipes.py::test_what_lies_in_a_pipe_is_taken_when_it_is_given_up",
         "gotchas/test_pipes.py::test_taking_the_rest_does_not_follow_an_endless_writer",
+    ),
+    "one-batch": (
+        "shutdown/test_one_batch.py::test_what_comes_after_the_exit_is_the_callers",
+        "shutdown/test_one_batch.py::test_a_natural_end_stays_one",
     ),
     "signal-first": (
         "gotchas/test_ending.py::test_reading_goes_on_through_the_grace",
