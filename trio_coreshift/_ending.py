@@ -32,7 +32,6 @@ class Ending:
     """The way of one child to its end.
 
     Attributes:
-        abandoned: Whether it did not end in time after SIGKILL.
         settled_at: When nothing of the child and its group was left to wait for, or None.
         applied_at: When a policy was first applied, or None.
         look_again: A survivor has ended: `tick` is to be called to see what is left.
@@ -48,14 +47,12 @@ class Ending:
         "_started",
         "_survivors",
         "_target",
-        "abandoned",
         "applied_at",
         "look_again",
         "settled_at",
     )
 
     def __init__(self, options: SpawnOptions, child: Child, poller: Poller, started: float) -> None:
-        self.abandoned = False
         self.settled_at: float | None = None
         self.applied_at: float | None = None
         self._options = options
@@ -91,11 +88,14 @@ class Ending:
         return self._target
 
     @property
+    def abandoned(self) -> bool:
+        """Whether it did not end in time after SIGKILL."""
+        return self._escalation.stage is Stage.ABANDONED
+
+    @property
     def deadline(self) -> float:
         """When `tick` has something to do."""
-        if self._survivors is None:
-            return self._escalation.deadline
-        return min(self._escalation.deadline, self._survivors.look_at)
+        return min(self._escalation.deadline, self._look_at)
 
     @property
     def _look_at(self) -> float:
@@ -175,7 +175,6 @@ class Ending:
                 self.applied_at = now
                 applied = True
             self._send(self._escalation.tick(now), now)
-            self.abandoned = self._escalation.stage is Stage.ABANDONED
         if (self.look_again or now >= self._look_at) and self.settled_at is None:
             self.look_again = False
             self.settle(now)
@@ -288,4 +287,4 @@ class Ending:
         if not self._child.reaped:
             self._child.poll()
         if self.abandoned and self._nothing_left():
-            self.abandoned = False  # it has died after all, while its last output was read
+            self._escalation.end()  # it has died after all, while its last output was read

@@ -47,14 +47,14 @@ class Arguments(Protocol[_Arg_co]):
 class Environment:
     """A whole environment.
 
-    An object and no mere tuple, so that it can be weakly referenced: what a backend makes of it
+    An object and no mere dict, so that it can be weakly referenced: what a backend makes of it
     is kept as long as it is, and no longer.
 
     Attributes:
-        entries: ``KEY=VALUE`` each.
+        variables: Its variables, never changed.
     """
 
-    entries: tuple[bytes, ...]
+    variables: dict[bytes, bytes]
 
 
 class ExecImage(NamedTuple):
@@ -63,13 +63,11 @@ class ExecImage(NamedTuple):
     Attributes:
         argv: The argument vector; never empty.
         env: The environment, or None for the environment of this process at spawn time.
-        search_path: The PATH of ``env``; None where it has none.
         cwd: The directory to change to, or None.
     """
 
     argv: tuple[bytes, ...]
     env: Environment | None
-    search_path: bytes | None
     cwd: bytes | None
 
 
@@ -102,10 +100,11 @@ def checked_argv(argv: Arguments[StrOrBytesPath]) -> tuple[str | bytes, ...]:
     ):
         msg = f"argv must be a sequence of arguments, not one {type(given).__name__}"
         raise TypeError(msg)
-    result = tuple(argv)
-    if not result or not _checked(result[0], "argv"):
+    rest = iter(argv)
+    program = _checked(next(rest, ""), "argv")
+    if not program:
         raise invalid("exec argv empty")
-    return tuple([_checked(arg, "argv") for arg in result])
+    return (program, *[_checked(arg, "argv") for arg in rest])
 
 
 def checked_env(env: EnvMapping | None) -> dict[str | bytes, str | bytes] | None:
@@ -139,23 +138,18 @@ def checked_cwd(cwd: StrOrBytesPath | None) -> str | bytes | None:
     return result
 
 
-def _joined(entries: dict[bytes, bytes]) -> tuple[bytes, ...]:
-    return tuple([b"%b=%b" % item for item in entries.items()])
-
-
 def exec_image(
     argv: Sequence[str | bytes],
     env: Mapping[str | bytes, str | bytes] | None,
     cwd: str | bytes | None,
 ) -> ExecImage:
     """Encode what the checks above have let through."""
-    entries: dict[bytes, bytes] | None = None
+    environment = None
     if env is not None:
         # A key given both as str and as bytes is one variable: the later one wins.
-        entries = {_encode(key): _encode(value) for key, value in env.items()}
+        environment = Environment({_encode(key): _encode(value) for key, value in env.items()})
     return ExecImage(
         argv=tuple([_encode(arg) for arg in argv]),
-        env=None if entries is None else Environment(_joined(entries)),
-        search_path=None if entries is None else entries.get(b"PATH"),
+        env=environment,
         cwd=None if cwd is None else _encode(cwd),
     )

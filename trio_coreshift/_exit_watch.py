@@ -87,9 +87,9 @@ class ExitWatch:
             return trio.current_time() + LOOK_AGAIN
         return math.inf
 
-    def look(self, *, hint: bool) -> None:
-        """See whether it has ended, if nothing else will tell or something hints at it."""
-        if not self.seen and (hint or not self._by_pidfd):
+    def look(self) -> None:
+        """See whether it has ended, if no event of the poller will tell."""
+        if not self.seen and not self._by_pidfd:
             self._see()
 
     def _see(self) -> None:

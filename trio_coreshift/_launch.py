@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -20,12 +19,10 @@ from ._kernel.fds import check_open, close_all
 from ._kernel.lookup import find_program
 from ._kernel.poller import Poller
 from ._policy import Allowlist, CloexecOnly, CloseFrom3, SpawnBackend
-from ._signals import log
 from ._stdio import Stdio
 
 if TYPE_CHECKING:
     from ._backends.plan import ErrorPipe, Launched
-    from ._exec_image import ExecImage
     from ._options import SpawnOptions
 
 
@@ -68,7 +65,9 @@ async def launch(options: SpawnOptions) -> Launch:
 
 def _launch_now(options: SpawnOptions) -> Launch:
     _check(options)
-    path = _program_file(options.image)
+    image = options.image
+    env = os.environb if image.env is None else image.env.variables
+    path = find_program(image.argv[0], env, image.cwd)
     poller = Poller()
     stdio = Stdio(options)
     try:
@@ -87,23 +86,12 @@ def _launch_now(options: SpawnOptions) -> Launch:
     try:
         stdio.release_child_ends()
         child = Child(launched.pid, owned=True)
-        if log.isEnabledFor(logging.DEBUG):
-            backend = options.backend.name
-            log.debug("%s: started as process %d by %s", options.program, child.pid, backend)
         return Launch(options, child, stdio, rest, launched.error_pipe, poller, started)
-    except BaseException:  # a filter of the log that raises, MemoryError, a fault of ours
+    except BaseException:  # MemoryError, a fault of ours
         _undo(launched, child)
         poller.close()
         stdio.close()
         raise
-
-
-def _program_file(image: ExecImage) -> bytes:
-    program = image.argv[0]
-    if b"/" in program:
-        return program
-    search_path = os.environb.get(b"PATH") if image.env is None else image.search_path
-    return find_program(program, search_path, image.cwd)
 
 
 def _undo(launched: Launched, child: Child | None) -> None:

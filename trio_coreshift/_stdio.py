@@ -21,18 +21,18 @@ class Stdio:
     """The descriptors of one launch.
 
     Attributes:
-        piped: Whether there are any pipes.
+        has_pipes: Whether there are any pipes.
         sources: What the plan puts at 0, 1 and 2.
         stdin: Our end of the child's stdin (non-blocking), or None.
         stdout: Our end of its stdout (non-blocking), or None.
         stderr: Our end of its stderr (non-blocking), or None.
     """
 
-    __slots__ = ("_child_ends", "piped", "sources", "stderr", "stdin", "stdout")
+    __slots__ = ("_child_ends", "has_pipes", "sources", "stderr", "stdin", "stdout")
 
     def __init__(self, options: SpawnOptions) -> None:
         self.sources: tuple[int | None, int | None, int | None] = (None, None, None)
-        self.piped = False
+        self.has_pipes = False
         self.stdin: int | None = None
         self.stdout: int | None = None
         self.stderr: int | None = None
@@ -74,7 +74,7 @@ class Stdio:
                 return self._given(target, descriptor(redirect.fileno(), op))
 
     def _pipe(self, target: int) -> int:
-        self.piped = True
+        self.has_pipes = True
         read_fd, write_fd = make_pipe()
         ours, theirs = (write_fd, read_fd) if target == 0 else (read_fd, write_fd)
         setattr(self, _NAMES[target], ours)
@@ -112,6 +112,6 @@ class Stdio:
     def close(self) -> None:
         """Close everything that is still open here."""
         self.release_child_ends()
-        if self.piped:
+        if self.has_pipes:
             close_all(fd for fd in (self.stdin, self.stdout, self.stderr) if fd is not None)
             self.stdin = self.stdout = self.stderr = None

@@ -32,7 +32,6 @@ class ChildStreams:
         "_discarded",
         "_feeder",
         "_intakes",
-        "_just_ended",
         "_poller",
         "_readers",
         "_stdout_end",
@@ -49,7 +48,6 @@ class ChildStreams:
         self._discarded: list[PipeReader] = []
         self._feeder: PipeFeeder | None = None
         self._stdout_end: PipeReader | SinkPump | None = None
-        self._just_ended = False
         self._intakes = _intakes(options, self.budget)
 
     def adopt(
@@ -69,7 +67,7 @@ class ChildStreams:
         Raises:
             OSError: One cannot be watched. It is closed, the others are watched.
         """
-        if not launch.stdio.piped:
+        if not launch.stdio.has_pipes:
             return
         # A pipe that is left alone for the failure of another would hold the child up for ever.
         try:
@@ -125,7 +123,6 @@ class ChildStreams:
             if reader.fd is not None and reader.read_some():
                 intake.complete = True
                 self._drop(reader)
-                self._just_ended = self.done
 
         self._watch(reader, READ, read)
         self._readers[reader] = intake
@@ -161,11 +158,6 @@ class ChildStreams:
     def fed(self) -> bool:
         """Whether there is nothing more to be written to stdin."""
         return self._feeder is None or self._feeder.fd is None
-
-    def just_ended(self) -> bool:
-        """Whether the last pipe has ended since the last call: the child will have, too."""
-        just_ended, self._just_ended = self._just_ended, False
-        return just_ended
 
     @property
     def matched(self) -> bool:

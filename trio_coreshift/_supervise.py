@@ -301,6 +301,7 @@ class Supervisor:
                     for pump in self._streams.pumps:
                         self._nursery.start_soon(pump.run)
                 self._watch_launch()
+        self._log_start()
         self._offer()
 
     def _watch_launch(self) -> None:
@@ -316,14 +317,12 @@ class Supervisor:
         while self._inbox:
             self._inbox.pop(0)()
         now = trio.current_time()
-        self._exit.look(hint=False)
+        self._exit.look()
         self._notice_end(now)
         for handler in self._poller.ready():
             handler()
             # At once: what else has become ready since the end is none of the child's doing.
             self._notice_end(now)
-        self._exit.look(hint=self._streams.just_ended())
-        self._notice_end(now)
         self._check_collected()
         self._offer()
         if now >= self._timeout_at and not self._is_over():
@@ -531,6 +530,11 @@ class Supervisor:
             usage=None if detached else child.usage,
             shutdown=ending.shutdown(),
         )
+
+    def _log_start(self) -> None:
+        if log.isEnabledFor(logging.DEBUG):
+            options, pid = self._options, self._child.pid
+            log.debug("%s: started as process %d by %s", options.program, pid, options.backend.name)
 
     def _log_end(self) -> None:
         if self._ending.abandoned:

@@ -112,7 +112,7 @@ def test_each_stage_has_an_op_of_its_own(stage: Stage) -> None:
 def test_a_broken_error_pipe_is_an_error() -> None:
     """An error pipe that cannot be read is an error and not a success."""
     plan = LaunchPlan(
-        image=ExecImage(argv=(b"x",), env=None, search_path=None, cwd=None),
+        image=ExecImage(argv=(b"x",), env=None, cwd=None),
         path=b"x",
         stdio=(None, None, None),
     )
@@ -129,7 +129,7 @@ def test_a_broken_error_pipe_is_an_error() -> None:
 def test_start_is_synchronous_and_needs_no_loop() -> None:
     """The backend is below trio: it starts a child without a loop, and the pipe ends at exec."""
     plan = LaunchPlan(
-        image=ExecImage(argv=(b"true",), env=Environment(()), search_path=None, cwd=None),
+        image=ExecImage(argv=(b"true",), env=Environment({}), cwd=None),
         path=b"/bin/true",
         stdio=(None, None, None),
     )

@@ -57,7 +57,7 @@ def fresh_functions() -> Iterator[None]:
 def plan_of(*, stdin: int | None = None, pgid: int | None = None) -> LaunchPlan:
     """Return a plan for a program that there is."""
     return LaunchPlan(
-        image=ExecImage(argv=(b"true",), env=Environment(()), search_path=None, cwd=None),
+        image=ExecImage(argv=(b"true",), env=Environment({}), cwd=None),
         path=b"/bin/true",
         stdio=(stdin, None, None),
         pgid=pgid,

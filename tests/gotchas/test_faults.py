@@ -3,6 +3,7 @@
 import errno
 import gc
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.support import child, process_info, sh, until
+from tests.support import child, process_info, read_line, sh, until
 from tests.support.procfs import children_of_ours
 from trio_coreshift import (
     CancelPolicy,
@@ -38,7 +39,7 @@ from trio_coreshift._ending import Ending
 from trio_coreshift._escalate import Stage
 from trio_coreshift._exec_image import ExecImage
 from trio_coreshift._kernel import pidfd
-from trio_coreshift._kernel.child import Delivery
+from trio_coreshift._kernel.child import Child, Delivery
 from trio_coreshift._kernel.poller import Poller
 from trio_coreshift._target import GroupTarget
 
@@ -75,6 +76,48 @@ async def test_a_log_that_raises_at_the_launch_leaks_no_child(
     raise_at("started as process")
 
     with pytest.raises(LogError):
+        await spawn(SpawnOptions(child("never_reads"), backend=backend, capture_stdout=True))
+
+    assert children_of_ours() == []
+
+
+async def test_a_log_that_raises_at_the_launch_spares_nobody(backend: SpawnBackend) -> None:
+    """What the child has started until then is gone, too: it is the group that is ended."""
+    read_fd, write_fd = os.pipe()
+
+    def refuse(record: logging.LogRecord) -> bool:
+        if "started as process" in record.getMessage():
+            read_line(read_fd)  # the grandchild is there
+            raise LogError
+        return True
+
+    options = SpawnOptions(
+        child("spawn_grandchild", "stays"), backend=backend, stdout=write_fd, pgroup=OWN
+    )
+    level = LOG.level
+    LOG.setLevel(logging.DEBUG)
+    LOG.addFilter(refuse)
+    try:
+        with trio.fail_after(20), pytest.raises(LogError):
+            await spawn(options)
+    finally:
+        LOG.removeFilter(refuse)
+        LOG.setLevel(level)
+        os.close(read_fd)
+        os.close(write_fd)
+    # That both are gone is what the leak guard sees.
+
+
+async def test_a_fault_right_after_the_launch_leaks_no_child(
+    backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without memory for what describes it, the child is gone, and every descriptor with it."""
+
+    def broken(_pid: int, *, owned: bool) -> Child:
+        raise MemoryError(owned)
+
+    monkeypatch.setattr("trio_coreshift._launch.Child", broken)
+    with pytest.raises(MemoryError):
         await spawn(SpawnOptions(child("never_reads"), backend=backend, capture_stdout=True))
 
     assert children_of_ours() == []
@@ -146,11 +189,8 @@ async def test_a_log_that_raises_in_the_background_does_not_end_the_run(
     await trio.testing.wait_all_tasks_blocked()
 
 
-@pytest.mark.parametrize("failing", [1, 2, 3, 4])
-async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
-    backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    """Whichever it is, and though nothing is sent, the pipes are read or closed, and it ends."""
+def fail_adding(monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    """Have one of the descriptors not be watched, counted from 1: the kernel has no room for it."""
     whole = Poller.add
     calls = 0
 
@@ -162,6 +202,14 @@ async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
         whole(self, fd, event, handler)
 
     monkeypatch.setattr(Poller, "add", add)
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4])
+async def test_a_descriptor_that_cannot_be_watched_holds_nothing_up(
+    backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    """Whichever it is, and though nothing is sent, the pipes are read or closed, and it ends."""
+    fail_adding(monkeypatch, failing)
     options = SpawnOptions(
         sh("head -c 200000 /dev/zero; head -c 200000 /dev/zero >&2; cat >/dev/null"),
         backend=backend,
@@ -274,17 +322,7 @@ async def test_a_group_is_killed_though_the_exit_cannot_be_watched(
     full_backend: SpawnBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first descriptor that is watched is the pidfd; the grandchild goes all the same."""
-    whole = Poller.add
-    calls = 0
-
-    def add(self: Poller, fd: int, event: int, handler: Callable[[], None]) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 1:
-            raise CoreError(errno.ENOSPC, "epoll_ctl")
-        whole(self, fd, event, handler)
-
-    monkeypatch.setattr(Poller, "add", add)
+    fail_adding(monkeypatch, 1)
     options = SpawnOptions(
         child("spawn_grandchild", "stays"),
         backend=full_backend,
@@ -350,7 +388,7 @@ def test_the_collector_is_on_again_when_a_handler_raises_before_the_fork() -> No
         return raise_there
 
     plan = LaunchPlan(
-        image=ExecImage(argv=(b"true",), env=None, search_path=None, cwd=None),
+        image=ExecImage(argv=(b"true",), env=None, cwd=None),
         path=b"/bin/true",
         stdio=(None, None, None),
     )

@@ -117,7 +117,7 @@ def test_without_pidfd_open_there_is_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert pidfd.open_pidfd(os.getpid()) is None
 
 
-@pytest.mark.parametrize("code", ["ENOSYS", "ENFILE", "EACCES"])
+@pytest.mark.parametrize("code", ["ENOSYS", "ENFILE", "EACCES", "EIO"])
 def test_a_refusal_means_that_there_is_none(code: str) -> None:
     """Where the kernel refuses pidfds, for whatever reason, there are none, and no error."""
     assert parent("refused_pidfd", code) == {"opened": None, "nobody": None}

@@ -18,7 +18,7 @@ from trio_coreshift._kernel.lookup import find_program
 def attempt(name: bytes, folder: str) -> str:
     """Look one up."""
     try:
-        find_program(name, os.fsencode(folder), None)
+        find_program(name, {b"PATH": os.fsencode(folder)}, None)
     except OSError as exc:
         return next(base.__name__ for base in type(exc).__mro__ if base.__module__ == "builtins")
     return "found"

@@ -11,6 +11,13 @@ import trio
 from tests.support import process_info
 from trio_coreshift import Output, RunningProcess, Shutdown, SpawnOptions, spawn_start
 
+# The leader ends on SIGTERM at once; its member takes no notice of it.
+DEAF_MEMBER = """
+trap 'exit 4' TERM
+sh -c 'trap "" TERM; echo ready; exec sleep 100' &
+wait
+"""
+
 
 class BodyError(Exception):
     """What the body of a block raises."""

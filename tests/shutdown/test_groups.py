@@ -10,7 +10,7 @@ from signal import SIGCONT, SIGKILL, SIGTERM
 import pytest
 import trio
 
-from tests.shutdown.endings import alive, cancelled, kill, shutdown_of, signals_of
+from tests.shutdown.endings import DEAF_MEMBER, alive, cancelled, kill, shutdown_of, signals_of
 from tests.support import child, group_members, kill_live, sh, until, wait_gone, wait_until
 from tests.support.parents import parent
 from trio_coreshift import (
@@ -40,12 +40,6 @@ UNSWEPT = ProcessGroup(leader=0, sweep=False)
 LATE_MEMBER = """
 trap 'exit 4' TERM
 sh -c 'trap "sleep 0.1; echo bye; exit" TERM; echo ready; while :; do sleep 0.01; done' &
-wait
-"""
-# The same, but the member takes no notice of SIGTERM.
-DEAF_MEMBER = """
-trap 'exit 4' TERM
-sh -c 'trap "" TERM; echo ready; exec sleep 100' &
 wait
 """
 

@@ -7,7 +7,7 @@ from signal import SIGCONT, SIGKILL, SIGTERM
 
 import pytest
 
-from tests.shutdown.endings import cancelled, shutdown_of, signals_of
+from tests.shutdown.endings import DEAF_MEMBER, cancelled, shutdown_of, signals_of
 from tests.support import child, fd_table, kill_live, sh
 from trio_coreshift import (
     CancelPolicy,
@@ -23,12 +23,6 @@ from trio_coreshift import (
 from trio_coreshift._kernel import pidfd
 
 OWN = ProcessGroup(leader=0)
-# The leader ends on SIGTERM at once, its member never.
-DEAF_MEMBER = """
-trap 'exit 4' TERM
-sh -c 'trap "" TERM; echo ready; exec sleep 100' &
-wait
-"""
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_what_is_lost_from_the_start_is_looked_for_at_once() -> None:
     calls: list[str] = []
     watch = ExitWatch(lost, Poller())
     watch.begin(lambda: calls.append("wake"))
-    watch.look(hint=False)
+    watch.look()
 
     assert calls == ["wake"]
     assert watch.seen

@@ -70,13 +70,10 @@ def start(plan: LaunchPlan) -> Launched:
     Raises:
         CoreError: ``op`` "pipe2" or "fork". What fails in the child comes by the ``error_pipe``.
     """
-    env = None
-    if plan.image.env is not None:
-        env = dict(entry.split(b"=", 1) for entry in plan.image.env.entries)
     error_r, error_w = make_pipe()
     try:
         os.set_blocking(error_r, False)
-        pid = _fork(plan, error_w, env)
+        pid = _fork(plan, error_w)
     except BaseException:
         os.close(error_r)
         raise
@@ -85,7 +82,7 @@ def start(plan: LaunchPlan) -> Launched:
     return Launched(pid, ChildErrorPipe(error_r, plan))
 
 
-def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int:
+def _fork(plan: LaunchPlan, error_w: int) -> int:
     # A signal that arrives between fork and exec must not run a handler of the parent in the
     # child, nor write to the wakeup descriptor it shares with the parent's loop (CPython
     # gh-94454). So: 1. block everything, 2. fork, 3. the child resets the handlers, 4. it
@@ -106,7 +103,7 @@ def _fork(plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None) -> int
         if pid < 0 and os.getpid() != parent:  # pragma: no cover - a trace function that raised
             os._exit(_EXIT_SETUP_FAILED)
         if pid == 0:
-            _become_program(plan, error_w, env)
+            _become_program(plan, error_w)
         if collecting:
             gc.enable()
         _unblock(mask, pid)
@@ -125,7 +122,7 @@ def _unblock(mask: set[int], pid: int) -> None:
 
 
 def _become_program(  # pragma: no cover - it runs in the child, where nothing may be traced
-    plan: LaunchPlan, error_w: int, env: dict[bytes, bytes] | None
+    plan: LaunchPlan, error_w: int
 ) -> NoReturn:
     stage = Stage.STDIN
     code = errno.EIO
@@ -153,9 +150,10 @@ def _become_program(  # pragma: no cover - it runs in the child, where nothing m
         stage = Stage.SIGNALS
         _reset_signals()
         stage = Stage.EXECVE
-        if env is None:
+        if plan.image.env is None:
             os.execv(plan.path, plan.image.argv)
-        os.execve(plan.path, plan.image.argv, env)
+        else:
+            os.execve(plan.path, plan.image.argv, plan.image.env.variables)
     except OSError as exc:
         code = exc.errno or errno.EIO
     finally:

@@ -22,24 +22,19 @@ def _file_actions(plan: LaunchPlan) -> list[tuple[Any, ...]]:
     return actions
 
 
-def _environment(plan: LaunchPlan) -> dict[bytes, bytes]:
-    if plan.image.env is None:
-        return dict(os.environb)
-    return dict(entry.split(b"=", 1) for entry in plan.image.env.entries)
-
-
 def start(plan: LaunchPlan) -> Launched:
     """Start the child.
 
     Raises:
         CoreError: ``op`` "posix_spawn": the kernel's errno, without the stage.
     """
+    env = plan.image.env
     group: dict[str, Any] = {} if plan.pgid is None else {"setpgroup": plan.pgid}
     try:
         pid = os.posix_spawn(
             plan.path,
             plan.image.argv,
-            _environment(plan),
+            dict(os.environb) if env is None else env.variables,
             file_actions=_file_actions(plan),
             setsigmask=(),
             setsigdef=RESTORED_SIGNALS,

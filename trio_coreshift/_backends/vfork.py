@@ -59,7 +59,8 @@ def start(plan: LaunchPlan) -> Launched:
 def _environment(env: Environment) -> libc.Vector:
     block = _environments.get(env)
     if block is None:
-        block = _environments[env] = libc.vector(env.entries)
+        entries = [b"%b=%b" % variable for variable in env.variables.items()]
+        block = _environments[env] = libc.vector(entries)
     return block
 
 

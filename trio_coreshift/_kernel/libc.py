@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from trio_coreshift._errors import CoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SETPGROUP: Final = 0x02
 SETSIGDEF: Final = 0x04
@@ -165,7 +165,7 @@ class FileActions:
         return code, pid.value
 
 
-def vector(strings: tuple[bytes, ...]) -> Vector:
+def vector(strings: Sequence[bytes]) -> Vector:
     """Make an array of pointers that ends with NULL; it keeps the strings alive."""
     return (ctypes.c_char_p * (len(strings) + 1))(*strings)
 

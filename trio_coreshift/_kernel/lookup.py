@@ -5,19 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from typing import TYPE_CHECKING
 
 from trio_coreshift._errors import CoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _DEFAULT_PATH = os.fsencode(os.defpath)
 _OP = "exec path lookup"
 
 
-def find_program(name: bytes, search_path: bytes | None, cwd: bytes | None) -> bytes:
+def find_program(name: bytes, env: Mapping[bytes, bytes], cwd: bytes | None) -> bytes:
     """The file that ``name`` stands for.
 
     Args:
         name: ``argv[0]``. With a slash in it, it is the file.
-        search_path: The PATH to look on; None for the system's default.
+        env: What the program will have; without a PATH in it, the system's default is looked on.
         cwd: Where the program will run; relative entries of the PATH (an empty one is the
             directory itself) mean that directory, as they do for execvp(3) after a chdir(2).
 
@@ -28,7 +32,7 @@ def find_program(name: bytes, search_path: bytes | None, cwd: bytes | None) -> b
     if b"/" in name:
         return name
     code = errno.ENOENT
-    for entry in (_DEFAULT_PATH if search_path is None else search_path).split(b":"):
+    for entry in env.get(b"PATH", _DEFAULT_PATH).split(b":"):
         candidate = os.path.join(entry or b".", name)
         seen = candidate if cwd is None else os.path.join(cwd, candidate)
         try:

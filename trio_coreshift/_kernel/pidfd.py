@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 from typing import Final
@@ -12,21 +11,6 @@ from .fds import above_stdio
 # PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2), Linux 6.9: the signal goes to the process
 # group whose id is the process's pid, also after that process is gone. Older kernels: EINVAL.
 _PROCESS_GROUP: Final = 4
-# No such call in the kernel or in Python, forbidden by seccomp, no descriptor or memory left.
-_UNAVAILABLE: Final = frozenset(
-    {
-        errno.ENOSYS,
-        errno.EPERM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOMEM,
-        errno.EACCES,
-        errno.ENODEV,
-        # The number of a thread that is not the first of its process, by the age of the kernel.
-        errno.EINVAL,
-        errno.ENOENT,
-    }
-)
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -39,12 +23,10 @@ def open_pidfd(pid: int) -> int | None:
         return above_stdio(os.pidfd_open(pid), "pidfd_open")
     except ProcessLookupError:
         raise
-    except AttributeError:
+    except (AttributeError, OSError):
+        # No such call in the kernel or in Python, forbidden by seccomp, no descriptor or memory
+        # left, the number of a thread that is not the first of its process.
         return None
-    except OSError as exc:
-        if exc.errno in _UNAVAILABLE:
-            return None
-        raise
 
 
 def send_signal(pidfd: int, number: int) -> None:
