@@ -2,8 +2,6 @@
 
 import math
 import subprocess
-import time
-import traceback
 from collections.abc import Awaitable, Callable
 from functools import partial
 from signal import SIGCONT, SIGKILL, SIGTERM
@@ -14,7 +12,7 @@ import trio
 import trio.testing
 
 from tests.shutdown.endings import BodyError, alive, shutdown_of, signals_of
-from tests.support import child, fd_table, kill_live, sh
+from tests.support import child, fd_table, sh
 from tests.support.parents import parent
 from tests.support.procfs import children_of_ours
 from trio_coreshift import (
@@ -197,33 +195,6 @@ def _only(exc: BaseException) -> BaseException:
     while isinstance(exc, BaseExceptionGroup):
         (exc,) = exc.exceptions
     return exc
-
-
-async def test_a_predicate_that_raises_at_the_very_end(backend: SpawnBackend) -> None:
-    """An exception of `early_exit` in the last read of a pipe that someone else holds: no hang."""
-    raised = 0
-
-    def predicate(_chunk: bytes) -> bool:
-        nonlocal raised
-        time.sleep(0.002)  # meanwhile the pipe is filled again, so that there is a last read
-        # Nothing else tells a predicate that this is the last read.
-        if any(frame.name == "finish" for frame in traceback.extract_stack()):
-            raised += 1
-            raise BodyError
-        return False
-
-    options = SpawnOptions(
-        sh("cat /dev/zero & exit 0"),
-        backend=backend,
-        capture_stdout=True,
-        early_exit=predicate,
-        drain_grace=0.05,
-        kill_grace=0.05,
-    )
-    with pytest.raises(BodyError):
-        await spawn(options)
-    assert raised == 1
-    kill_live()
 
 
 @doors

@@ -251,3 +251,32 @@ async def test_the_very_last_bytes_can_match(
     assert output.stdout == b"firstLASTWORDS"
     assert output.stdout_early_exited is match
     assert (output.shutdown is not None) is match
+
+
+async def test_a_predicate_that_raises_at_the_very_end(
+    backend: SpawnBackend, script: Script
+) -> None:
+    """An exception of `early_exit` in the last read of a pipe that someone else holds: no hang."""
+    chunks: list[bytes] = []
+
+    def predicate(chunk: bytes) -> bool:
+        chunks.append(chunk)
+        if len(chunks) == 2:
+            raise PredicateError
+        script.acts()  # so there is more in the pipe, of which no event tells
+        return False
+
+    options = script.options(
+        backend, "speaks", "first", capture_stdout=True, drain_grace=0, early_exit=predicate
+    )
+
+    async def run(task_status: trio.TaskStatus[RunningProcess]) -> None:
+        with trio.fail_after(20), pytest.raises(PredicateError):
+            await spawn(options, task_status=task_status)
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run)
+        await trio.testing.wait_all_tasks_blocked()
+        script.exits()
+
+    assert chunks == [b"first", b"LASTWORDS"]
